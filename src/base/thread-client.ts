@@ -1,0 +1,70 @@
+import type { Transferable } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
+import { ServerError, fromWireError } from '../errors.ts'
+import type { AskMessage, CallMap, ReplyMessage } from './thread-protocol.ts'
+
+interface PendingCall {
+  readonly resolve: (reply: object) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * The near end of a worker thread. Every call settles: with its reply, with the error that the thread sent (message and
+ * code kept), or with `thread_died` when the thread exits first. A thread with no call pending does not keep the
+ * process alive.
+ */
+export class ThreadClient<C extends CallMap<C>> {
+  readonly #name: string
+  readonly #worker: Worker
+  readonly #pending = new Map<number, PendingCall>()
+  #nextId = 1
+  #death: ServerError | undefined
+
+  constructor(file: URL, name: string) {
+    this.#name = name
+    this.#worker = new Worker(file, { name })
+    this.#worker.on('message', (message: ReplyMessage) => this.#settle(message))
+    // An uncaught exception arrives as 'error' and is followed by 'exit'; the first of them names the cause.
+    this.#worker.on('error', (error) => this.#die(error))
+    this.#worker.on('exit', (code) => this.#die(new Error(`exit code ${code}`)))
+    this.#worker.unref()
+  }
+
+  get alive(): boolean {
+    return this.#death === undefined
+  }
+
+  call<K extends keyof C & string>(
+    kind: K,
+    ask: C[K]['ask'],
+    transfer: readonly Transferable[] = [],
+  ): Promise<C[K]['reply']> {
+    if (this.#death !== undefined) return Promise.reject(this.#death)
+    const message: AskMessage = { id: this.#nextId++, kind, ask }
+    return new Promise<object>((resolve, reject) => {
+      this.#pending.set(message.id, { resolve, reject })
+      this.#worker.ref()
+      this.#worker.postMessage(message, [...transfer])
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #settle(message: ReplyMessage): void {
+    const call = this.#pending.get(message.id)
+    if (call === undefined) return
+    this.#pending.delete(message.id)
+    if (this.#pending.size === 0) this.#worker.unref()
+    if (message.ok) call.resolve(message.reply)
+    else call.reject(fromWireError(message.error))
+  }
+
+  #die(cause: unknown): void {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    this.#death ??= new ServerError('thread_died', `the ${this.#name} thread died: ${reason}`, { cause })
+    for (const call of this.#pending.values()) call.reject(this.#death)
+    this.#pending.clear()
+  }
+}

@@ -1,0 +1,373 @@
+// Longer than most files because it is a table: one row for each variable and flag, from which the parser, the
+// help text and the test of docs/configuration.md are fed.
+import { z } from 'zod'
+
+export type Mode = 'test-input' | 'help' | 'serve-api' | 'queue-worker' | 'http-server' | 'local-run'
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
+export type DtypeSetting = 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8'
+
+/** Text → value, or `undefined` after it has told `complain` why not. */
+export type Reading<T> = (text: string, complain: Complain) => T | undefined
+export type Complain = (problem: string) => void
+
+export interface Setting<T> {
+  /** Any of them sets it; the first that is set wins. */
+  readonly names: readonly [string, ...string[]]
+  readonly fallback: NoInfer<T>
+  /** Stands in the help text and the documents where the fallback is not a value of its own. */
+  readonly unset?: string
+  readonly meaning: string
+  readonly read: Reading<T>
+}
+
+/** A flag without `argument` is a switch: given or not. */
+export interface Flag<T> extends Setting<T> {
+  readonly argument?: string
+  readonly mode?: Mode
+}
+
+interface ModeRow {
+  readonly mode: Mode
+  /** Any of them starts the mode; none at all means always. */
+  readonly triggers: readonly string[]
+  readonly does: string
+}
+
+/** The first row whose trigger is set decides. Help comes before all, as a person who asks for it expects. */
+export const MODES: readonly ModeRow[] = [
+  { mode: 'help', triggers: ['--help'], does: 'print this text, exit' },
+  { mode: 'test-input', triggers: ['--test_input'], does: 'run that one job, print its result, exit' },
+  { mode: 'serve-api', triggers: ['--rp_serve_api'], does: 'local API: HTTP and RunPod routes' },
+  {
+    mode: 'queue-worker',
+    triggers: ['RUNPOD_WEBHOOK_GET_JOB'],
+    does: 'take jobs from the RunPod queue; answer the probes on PORT if it is free',
+  },
+  {
+    mode: 'http-server',
+    triggers: ['PORT', 'RUNPOD_POD_ID', 'RUNPOD_ENDPOINT_ID'],
+    does: 'HTTP server for a load-balancing endpoint or a pod; never exits by itself',
+  },
+  { mode: 'local-run', triggers: [], does: 'run the job in test_input.json, print its result, exit' },
+]
+
+/** The help text is silent about every other mode and its flags, so that it never promises what is not there. */
+export const LANDED_MODES: readonly Mode[] = ['help', 'test-input', 'local-run']
+
+export const DEFAULT_API_PORT = 8000
+export const BUNDLED_MODEL = 'models/all-MiniLM-L6-v2-int8'
+
+const JOBS_IN_FLIGHT = wholeNumber(1, 100_000)
+// 0 lets the operating system pick a free port
+const PORT_NUMBER = wholeNumber(0, 65_535)
+const LOG_LEVEL = oneOf('error', 'warn', 'info', 'debug')
+const HOST = value(
+  z
+    .string()
+    .toLowerCase()
+    .regex(/^(?:[\w-]+(?:\.[\w-]+)*|\[[\da-f:.]+\])(?::\d{1,5})?$/),
+  'a host such as hooks.example.com or localhost:9000',
+)
+const GPU_NUMBERS = listOf(wholeNumber(0, 63, 'auto, cpu or '))
+// such a key travels in an HTTP header, which takes nothing else
+const SECRET = value(
+  z.string().regex(/^[\x20-\x7e]+$/),
+  'made of printable ASCII characters',
+  () => 'its value (not shown)',
+)
+const DTYPE_SYNONYMS = new Map([
+  ['float32', 'fp32'],
+  ['float16', 'fp16'],
+  ['half', 'fp16'],
+  ['bfloat16', 'bf16'],
+])
+const DTYPES = ['auto', 'fp32', 'fp16', 'bf16', 'int8', 'fp8'] as const
+const DTYPE = value(
+  z
+    .string()
+    .toLowerCase()
+    .transform((name) => DTYPE_SYNONYMS.get(name) ?? name)
+    .pipe(z.enum(DTYPES)),
+  `one of ${[...DTYPES, ...DTYPE_SYNONYMS.keys()].join(', ')}`,
+)
+const SWITCH = value(
+  z.stringbool({ truthy: ['1', 'true', 'yes'], falsy: ['0', 'false', 'no'] }),
+  '1, 0, true, false, yes or no',
+)
+
+export const SETTINGS = {
+  models: setting<readonly string[]>({
+    names: ['MODEL_NAMES'],
+    fallback: [],
+    unset: 'the bundled model in a local run; required otherwise',
+    meaning:
+      'models to serve, separated by ; : a hub name, name@revision or a local path; ' +
+      'alias=name or alias1,alias2=name serves one under other names too',
+    read: splitList,
+  }),
+  batchSizes: setting<readonly [number, ...number[]]>({
+    names: ['BATCH_SIZES'],
+    fallback: [32],
+    meaning: 'most items in one batch: one value, or one per model separated by ;',
+    read: listOf(wholeNumber(1, 8192)),
+  }),
+  dtypes: setting<readonly [DtypeSetting, ...DtypeSetting[]]>({
+    names: ['DTYPES'],
+    fallback: ['auto'],
+    meaning:
+      'number format, one value or one per model: auto, fp32, fp16, bf16, int8, fp8 ' +
+      '(also float32, float16, half, bfloat16); auto is fp16 or bf16 on CUDA, fp32 on CPU',
+    read: listOf(DTYPE),
+  }),
+  backend: setting({
+    names: ['BACKEND'],
+    fallback: 'torch',
+    meaning: 'accepted for compatibility: torch, optimum and ctranslate2 all mean ONNX Runtime here',
+    read: oneOf('torch', 'optimum', 'ctranslate2'),
+  }),
+  queueSize: setting({
+    names: ['INFINITY_QUEUE_SIZE'],
+    fallback: 48_000,
+    meaning: 'items that may wait',
+    read: wholeNumber(1, 100_000_000),
+  }),
+  maxConcurrency: setting({
+    names: ['RUNPOD_MAX_CONCURRENCY'],
+    fallback: 300,
+    meaning: 'jobs, or direct HTTP requests, in flight; more wait in line',
+    read: JOBS_IN_FLIGHT,
+  }),
+  maxBatchTokens: setting<number | 'auto'>({
+    names: ['MAX_BATCH_TOKENS'],
+    fallback: 'auto',
+    meaning: 'most tokens in one batch; auto measures what suits the device',
+    read: orWords(['auto'], wholeNumber(1, 16_777_216, 'auto or ')),
+  }),
+  executionProvider: setting({
+    names: ['EXECUTION_PROVIDER'],
+    fallback: 'auto',
+    meaning: 'auto, cpu or cuda; auto is CUDA when a GPU is visible, else CPU',
+    read: oneOf('auto', 'cpu', 'cuda'),
+  }),
+  devices: setting<'auto' | 'cpu' | readonly number[]>({
+    names: ['DEVICES'],
+    fallback: 'auto',
+    meaning: 'auto, cpu, or which GPUs by number, separated by ; or ,',
+    read: orWords(['auto', 'cpu'], readGpuNumbers),
+  }),
+  apiKey: setting<string | undefined>({
+    names: ['API_KEY', 'INFINITY_API_KEY'],
+    fallback: undefined,
+    unset: 'none',
+    meaning: 'bearer key that the HTTP server asks for; the first name wins',
+    read: SECRET,
+  }),
+  port: setting<number | undefined>({
+    names: ['PORT'],
+    fallback: undefined,
+    unset: `${DEFAULT_API_PORT} locally; the platform sets it in a container`,
+    meaning: 'port of the HTTP server; 0 takes any free one',
+    read: PORT_NUMBER,
+  }),
+  portHealth: setting<number | undefined>({
+    names: ['PORT_HEALTH'],
+    fallback: undefined,
+    unset: 'PORT',
+    meaning: 'port of the health probes',
+    read: PORT_NUMBER,
+  }),
+  hfHome: setting<string | undefined>({
+    names: ['HF_HOME'],
+    fallback: undefined,
+    unset: '~/.cache/huggingface',
+    meaning: 'home of the hub cache, shared with Python',
+    read: (text) => text,
+  }),
+  hfToken: setting<string | undefined>({
+    names: ['HF_TOKEN'],
+    fallback: undefined,
+    unset: 'none',
+    meaning: 'token for gated and private models',
+    read: SECRET,
+  }),
+  hfHubOffline: setting({
+    names: ['HF_HUB_OFFLINE'],
+    fallback: false,
+    meaning: '1 loads models from the cache alone, without the network',
+    read: SWITCH,
+  }),
+  cacheDir: setting<string | undefined>({
+    names: ['CACHE_DIR'],
+    fallback: undefined,
+    unset: "the hub cache's neighbour",
+    meaning: 'prepacked weights and the like',
+    read: (text) => text,
+  }),
+  cacheMb: setting({
+    names: ['CACHE_MB'],
+    fallback: 0,
+    meaning: 'megabytes for the result cache; 0 keeps none',
+    read: wholeNumber(0, 1_048_576),
+  }),
+  tokenInput: setting({
+    names: ['TOKEN_INPUT'],
+    fallback: 'cl100k',
+    meaning: "what integer inputs mean: cl100k tokens, the model's native ones, or reject them",
+    read: oneOf('cl100k', 'native', 'reject'),
+  }),
+  errorStyle: setting({
+    names: ['ERROR_STYLE'],
+    fallback: 'failed',
+    meaning: 'how a queue job fails: failed, or incumbent (COMPLETED with an error object)',
+    read: oneOf('failed', 'incumbent'),
+  }),
+  strictDtypes: setting({
+    names: ['STRICT_DTYPES'],
+    fallback: false,
+    meaning: '1 refuses a dtype that the device lacks instead of taking the nearest more exact one',
+    read: SWITCH,
+  }),
+  webhookHosts: setting<readonly string[]>({
+    names: ['WEBHOOK_HOSTS'],
+    fallback: [],
+    meaning: 'hosts that webhooks may be sent to, host or host:port, separated by ;',
+    read: listOf(HOST),
+  }),
+  logLevel: setting({
+    names: ['LOG_LEVEL'],
+    fallback: 'info',
+    meaning: 'error, warn, info or debug',
+    read: LOG_LEVEL,
+  }),
+}
+
+export const FLAGS = {
+  help: flag({ names: ['--help', '-h'], fallback: false, meaning: 'print this text, exit', read: SWITCH }),
+  testInput: flag<string | undefined>({
+    names: ['--test_input'],
+    argument: 'JSON',
+    fallback: undefined,
+    unset: 'none',
+    meaning: 'run this one job, print its result, exit',
+    mode: 'test-input',
+    read: (text) => text,
+  }),
+  serveApi: flag({
+    names: ['--rp_serve_api'],
+    fallback: false,
+    meaning: 'serve the local API',
+    mode: 'serve-api',
+    read: SWITCH,
+  }),
+  apiHost: flag({
+    names: ['--rp_api_host'],
+    argument: 'HOST',
+    fallback: '127.0.0.1',
+    meaning: 'address that the local API listens on',
+    mode: 'serve-api',
+    read: value(z.string().regex(/^[\w.:%[\]-]+$/), 'a host name or an IP address'),
+  }),
+  apiPort: flag<number | undefined>({
+    names: ['--rp_api_port'],
+    argument: 'NUMBER',
+    fallback: undefined,
+    unset: `PORT, else ${DEFAULT_API_PORT}`,
+    meaning: 'port of the local API; 0 takes any free one',
+    mode: 'serve-api',
+    read: PORT_NUMBER,
+  }),
+  apiConcurrency: flag<number | undefined>({
+    names: ['--rp_api_concurrency'],
+    argument: 'NUMBER',
+    fallback: undefined,
+    unset: 'RUNPOD_MAX_CONCURRENCY',
+    meaning: 'jobs of the local API in flight',
+    mode: 'serve-api',
+    read: JOBS_IN_FLIGHT,
+  }),
+  logLevel: flag<LogLevel | undefined>({
+    names: ['--rp_log_level'],
+    argument: 'LEVEL',
+    fallback: undefined,
+    unset: 'LOG_LEVEL',
+    meaning: 'ERROR, WARN, INFO or DEBUG',
+    read: LOG_LEVEL,
+  }),
+  debugger: flag({
+    names: ['--rp_debugger'],
+    fallback: false,
+    meaning: 'accepted for compatibility, does nothing',
+    read: SWITCH,
+  }),
+}
+
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
+}
+
+/** `a; b;` → `['a', 'b']`: only empty entries at the end are dropped. */
+export function splitList(text: string): string[] {
+  const entries = text.split(';').map((entry) => entry.trim())
+  while (entries.at(-1) === '') entries.pop()
+  return entries
+}
+
+/** The default as the help text and the documents write it. */
+export function shownDefault({ fallback, unset }: Setting<unknown>): string {
+  if (unset !== undefined) return unset
+  if (typeof fallback === 'boolean') return fallback ? '1' : '0'
+  if (Array.isArray(fallback)) return fallback.join(';') || 'none'
+  return String(fallback)
+}
+
+function setting<T>(row: Setting<T>): Setting<T> {
+  return row
+}
+
+function flag<T>(row: Flag<T>): Flag<T> {
+  return row
+}
+
+function value<T>(schema: z.ZodType<T>, allowed: string, shown = quote): Reading<T> {
+  return (text, complain) => {
+    const parsed = schema.safeParse(text)
+    if (parsed.success) return parsed.data
+    complain(`${shown(text)} is not ${allowed}`)
+    return undefined
+  }
+}
+
+function oneOf<const T extends readonly string[]>(...words: T): Reading<T[number]> {
+  return value(z.string().toLowerCase().pipe(z.enum(words)), `one of ${words.join(', ')}`)
+}
+
+function wholeNumber(min: number, max: number, or = ''): Reading<number> {
+  const digits = z.string().regex(/^\d+$/).transform(Number)
+  return value(digits.pipe(z.number().min(min).max(max)), `${or}a whole number from ${min} to ${max}`)
+}
+
+function listOf<T>(read: Reading<T>): Reading<readonly [T, ...T[]]> {
+  return (text, complain) => {
+    const entries = splitList(text)
+    const values: T[] = []
+    for (const [index, entry] of entries.entries()) {
+      if (entry === '') complain(`entry ${index + 1} is empty`)
+      const item = entry === '' ? undefined : read(entry, complain)
+      if (item !== undefined) values.push(item)
+    }
+    const [first, ...rest] = values
+    return first === undefined || values.length < entries.length ? undefined : [first, ...rest]
+  }
+}
+
+function orWords<const W extends string, T>(words: readonly W[], read: Reading<T>): Reading<W | T> {
+  return (text, complain) => words.find((word) => word === text.toLowerCase()) ?? read(text, complain)
+}
+
+function readGpuNumbers(text: string, complain: Complain): readonly number[] | undefined {
+  // CUDA_VISIBLE_DEVICES has commas, so people write them here too
+  const numbers = GPU_NUMBERS(text.replaceAll(',', ';'), complain)
+  if (numbers === undefined || new Set(numbers).size === numbers.length) return numbers
+  complain(`${quote(text)} names a GPU twice`)
+  return undefined
+}

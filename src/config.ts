@@ -1,0 +1,279 @@
+import { parseEnv } from 'node:util'
+import {
+  BUNDLED_MODEL,
+  DEFAULT_API_PORT,
+  FLAGS,
+  MODES,
+  SETTINGS,
+  quote,
+  splitList,
+} from './config-settings.ts'
+import type { Complain, DtypeSetting, Flag, LogLevel, Mode, Setting } from './config-settings.ts'
+
+export { helpText } from './config-help.ts'
+export type { DtypeSetting, LogLevel, Mode } from './config-settings.ts'
+
+export interface ModelRequest {
+  /** Hub name without its revision, or a local path. */
+  readonly source: string
+  readonly revision?: string
+  readonly aliases: readonly string[]
+  readonly batchSize: number
+  readonly dtype: DtypeSetting
+}
+
+export interface Config {
+  readonly mode: Mode
+  readonly models: readonly ModelRequest[]
+  /** True when a local mode falls back to the model that ships with the program. */
+  readonly bundledModel: boolean
+  readonly backend: 'torch' | 'optimum' | 'ctranslate2'
+  readonly queueSize: number
+  readonly maxConcurrency: number
+  readonly maxBatchTokens: number | 'auto'
+  readonly executionProvider: 'auto' | 'cpu' | 'cuda'
+  /** Numbers are GPUs. */
+  readonly devices: 'auto' | 'cpu' | readonly number[]
+  readonly apiKey?: string | undefined
+  readonly port?: number | undefined
+  readonly portHealth?: number | undefined
+  readonly hfHome?: string | undefined
+  readonly hfToken?: string | undefined
+  readonly hfHubOffline: boolean
+  readonly cacheDir?: string | undefined
+  readonly cacheMb: number
+  readonly tokenInput: 'cl100k' | 'native' | 'reject'
+  readonly errorStyle: 'failed' | 'incumbent'
+  readonly strictDtypes: boolean
+  readonly webhookHosts: readonly string[]
+  readonly logLevel: LogLevel
+  /** The job of `--test_input`, as written. */
+  readonly testInput?: string | undefined
+  readonly apiHost: string
+  readonly apiPort: number
+  readonly apiConcurrency: number
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+type Texts = Readonly<Record<string, string | undefined>>
+
+/** `argv` is without the program and the script. Throws a `ConfigError` that lists every problem. */
+export function loadConfig(env: Texts, argv: readonly string[]): Config {
+  const problems: string[] = []
+  const complain: Complain = (problem) => problems.push(problem)
+  const given = readFlags(argv, complain)
+  const mode = decideMode(env, given)
+  // whoever asks for help may have an environment that is wrong
+  if (mode === 'help') return configFrom({}, {}, mode, () => {})
+  const config = configFrom(env, given, mode, complain)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config
+}
+
+export function readDotEnv(text: string): Record<string, string> {
+  // some editors open the file with a byte order mark, which would become part of the first name
+  const parsed = parseEnv(text.replace(/^\uFEFF/, ''))
+  return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, value ?? '']))
+}
+
+function configFrom(env: Texts, given: Texts, mode: Mode, complain: Complain): Config {
+  const setting = <T>(row: Setting<T>): T => readRow(row, env, complain)
+  const flag = <T>(row: Flag<T>): T => readRow(row, given, complain)
+  const maxConcurrency = setting(SETTINGS.maxConcurrency)
+  const port = setting(SETTINGS.port)
+  const logLevel = setting(SETTINGS.logLevel)
+  return deepFreeze({
+    mode,
+    ...readModels(env, mode, complain),
+    backend: setting(SETTINGS.backend),
+    queueSize: setting(SETTINGS.queueSize),
+    maxConcurrency,
+    maxBatchTokens: setting(SETTINGS.maxBatchTokens),
+    ...readDevices(env, complain),
+    apiKey: setting(SETTINGS.apiKey),
+    port,
+    portHealth: setting(SETTINGS.portHealth),
+    hfHome: setting(SETTINGS.hfHome),
+    hfToken: setting(SETTINGS.hfToken),
+    hfHubOffline: setting(SETTINGS.hfHubOffline),
+    cacheDir: setting(SETTINGS.cacheDir),
+    cacheMb: setting(SETTINGS.cacheMb),
+    tokenInput: setting(SETTINGS.tokenInput),
+    errorStyle: setting(SETTINGS.errorStyle),
+    strictDtypes: setting(SETTINGS.strictDtypes),
+    webhookHosts: setting(SETTINGS.webhookHosts),
+    logLevel: flag(FLAGS.logLevel) ?? logLevel,
+    testInput: given['--test_input'],
+    apiHost: flag(FLAGS.apiHost),
+    apiPort: flag(FLAGS.apiPort) ?? port ?? DEFAULT_API_PORT,
+    apiConcurrency: flag(FLAGS.apiConcurrency) ?? maxConcurrency,
+  })
+}
+
+/** Answers the fallback for what is unset, and for what is wrong once `complain` knows. */
+function readRow<T>(row: Setting<T>, texts: Texts, complain: Complain): T {
+  const name = row.names.find((name) => !isBlank(texts[name]))
+  if (name === undefined) return row.fallback
+  const value = row.read((texts[name] ?? '').trim(), (problem) => complain(`${name}: ${problem}`))
+  return value === undefined ? row.fallback : value
+}
+
+function isBlank(text: string | undefined): boolean {
+  return text === undefined || text.trim() === ''
+}
+
+function decideMode(env: Texts, given: Texts): Mode {
+  const isSet = (name: string): boolean => name in given || !isBlank(env[name])
+  const row = MODES.find(({ triggers }) => triggers.length === 0 || triggers.some(isSet))
+  return row?.mode ?? 'local-run'
+}
+
+/** Flag → its value, by the first name of the flag; a switch that is given has the value `1`. */
+function readFlags(argv: readonly string[], complain: Complain): Texts {
+  const rows: readonly Flag<unknown>[] = Object.values(FLAGS)
+  const given: Record<string, string> = {}
+  const rest = [...argv]
+  for (let token = rest.shift(); token !== undefined; token = rest.shift()) {
+    const [name, inline] = cutAt('=', token)
+    const row = rows.find((row) => row.names.includes(name))
+    // what follows an unknown flag is most likely its value: not a second mistake, and perhaps a secret
+    const takesNext = row === undefined ? name.startsWith('-') : row.argument !== undefined
+    const nextIsValue = inline === undefined && takesNext && !(rest[0] ?? '--').startsWith('--')
+    const value = nextIsValue ? rest.shift() : inline
+    if (row === undefined) {
+      complain(unknownFlag(name))
+    } else if (row.argument === undefined) {
+      if (value !== undefined) complain(`${name}: takes no value`)
+      given[row.names[0]] = '1'
+    } else {
+      const isMissing = value === undefined || (row === FLAGS.testInput && isBlank(value))
+      if (isMissing) complain(`${name}: needs a value, ${name} ${row.argument}`)
+      given[row.names[0]] = value ?? ''
+    }
+  }
+  return given
+}
+
+function unknownFlag(name: string): string {
+  // a stray word is not shown: it may be the value of a flag that was split by mistake, and a secret
+  if (!name.startsWith('-')) return 'a word among the flags belongs to none of them; quote values with spaces'
+  const spelled = name.toLowerCase().replaceAll(/(?<=\w)-/g, '_')
+  const isNear = Object.values(FLAGS).some((row) => row.names.includes(spelled))
+  return `${name}: unknown flag; ${isNear ? `did you mean ${spelled}?` : '--help lists them'}`
+}
+
+/** Text before and after the first `mark`; nothing after it where the mark is absent. */
+function cutAt(mark: string, text: string): [before: string, after?: string] {
+  const index = text.indexOf(mark)
+  return index < 0 ? [text] : [text.slice(0, index), text.slice(index + mark.length)]
+}
+
+function readDevices(env: Texts, complain: Complain): Pick<Config, 'executionProvider' | 'devices'> {
+  const executionProvider = readRow(SETTINGS.executionProvider, env, complain)
+  const devices = readRow(SETTINGS.devices, env, complain)
+  if (executionProvider === 'cuda' && devices === 'cpu') {
+    complain('DEVICES: "cpu" contradicts EXECUTION_PROVIDER=cuda')
+  }
+  if (executionProvider === 'cpu' && typeof devices === 'object') {
+    complain(`DEVICES: "${devices.join(';')}" names GPUs and contradicts EXECUTION_PROVIDER=cpu`)
+  }
+  return { executionProvider, devices }
+}
+
+function readModels(env: Texts, mode: Mode, complain: Complain): Pick<Config, 'models' | 'bundledModel'> {
+  const entries = readRow(SETTINGS.models, env, complain)
+  const isRemote = mode === 'queue-worker' || mode === 'http-server'
+  const bundledModel = entries.length === 0 && !isRemote
+  if (entries.length === 0 && isRemote) {
+    complain(`MODEL_NAMES: names no model; the mode ${mode} needs one, such as BAAI/bge-small-en-v1.5`)
+  }
+  const names = bundledModel
+    ? [{ source: BUNDLED_MODEL, aliases: [] }]
+    : readModelNames(entries, (problem) => complain(`MODEL_NAMES: ${problem}`))
+  const context = { env, modelCount: bundledModel ? 1 : entries.length, complain }
+  const batchSizeOf = readPerModel(SETTINGS.batchSizes, context)
+  const dtypeOf = readPerModel(SETTINGS.dtypes, context)
+  const models = names.map((name, index) => ({
+    ...name,
+    batchSize: batchSizeOf(index),
+    dtype: dtypeOf(index),
+  }))
+  return { models, bundledModel }
+}
+
+interface ListContext {
+  readonly env: Texts
+  readonly modelCount: number
+  readonly complain: Complain
+}
+
+function readPerModel<T>(row: Setting<readonly [T, ...T[]]>, context: ListContext): (index: number) => T {
+  const { env, modelCount, complain } = context
+  const values = readRow(row, env, complain)
+  const [name] = row.names
+  // counted in the text, so that a wrong value does not hide a wrong count
+  const valueCount = splitList(env[name] ?? '').length
+  if (valueCount > 1 && modelCount > 0 && valueCount !== modelCount) {
+    const models = modelCount === 1 ? '1 model' : `${modelCount} models`
+    complain(`${name}: has ${valueCount} values for ${models}; give one value for all, or one per model`)
+  }
+  return (index) => values[index] ?? values[0]
+}
+
+type ModelName = Pick<ModelRequest, 'source' | 'revision' | 'aliases'>
+
+function readModelNames(entries: readonly string[], complain: Complain): ModelName[] {
+  const models: ModelName[] = []
+  for (const [index, entry] of entries.entries()) {
+    if (entry === '') complain(`entry ${index + 1} is empty`)
+    else models.push(readModelName(entry, complain))
+  }
+  const names = models.flatMap(({ source, aliases }) => [source, ...aliases])
+  const repeated = names.filter((name, index) => name !== '' && names.indexOf(name) !== index)
+  for (const name of new Set(repeated)) complain(`${quote(name)} is the name of more than one model`)
+  return models
+}
+
+const HUB_NAME = /^\w[\w.-]*(?:\/\w[\w.-]*)?$/
+const EXPLICIT_PATH = /^(?:\.{0,2}\/|\.{1,2}$|~|[A-Za-z]:[\\/])/
+const RELATIVE_PATH = /^[^\s,:=]+$/
+
+/** `alias1,alias2=org/name@revision`, every part but the name optional. */
+function readModelName(entry: string, complain: Complain): ModelName {
+  // a path may hold = and @ itself
+  const [before, after] = EXPLICIT_PATH.test(entry) ? [entry] : cutAt('=', entry)
+  if (after === undefined) return { ...readSource(entry, complain), aliases: [] }
+  const aliases = before.split(',').map((alias) => alias.trim())
+  if (!aliases.every((alias) => /^\S+$/.test(alias))) {
+    complain(`${quote(entry)} has an alias that is empty or has a space inside`)
+  }
+  if (after.trim() === '') complain(`${quote(entry)} has no model after the =`)
+  return { ...readSource(after.trim(), complain), aliases }
+}
+
+function readSource(text: string, complain: Complain): Pick<ModelName, 'source' | 'revision'> {
+  const [name, revision] = cutAt('@', text)
+  if (HUB_NAME.test(name) && revision !== undefined) {
+    if (!/^\S+$/.test(revision)) complain(`${quote(text)} needs a revision without spaces after the @`)
+    return { source: name, revision }
+  }
+  const isKnownForm = text === '' || [HUB_NAME, EXPLICIT_PATH, RELATIVE_PATH].some((form) => form.test(text))
+  if (!isKnownForm) {
+    complain(`${quote(text)} is not a hub name or a path; put ./ before a path, and ; between models`)
+  }
+  return { source: text }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) deepFreeze(inner)
+  return Object.freeze(value)
+}

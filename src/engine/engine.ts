@@ -1,0 +1,207 @@
+/** The service: every task becomes rows of one model, and rows become its result. */
+import { ServerError } from '../errors.ts'
+import type { ModelSpec } from '../model/spec.ts'
+import type { Runner } from '../runtime/runner.ts'
+import type {
+  CallOptions,
+  Capability,
+  ClassifyTask,
+  EmbedTask,
+  ModelInfo,
+  RerankTask,
+  Service,
+  Truncation,
+} from '../task.ts'
+import type { RowOptions, Tokenizer } from '../tokenize/tokenizer.ts'
+import { findModel } from './find-model.ts'
+import { cutVectors, splitScores } from './finish.ts'
+import { ModelLane } from './model-lane.ts'
+
+export interface LoadedModel {
+  readonly spec: ModelSpec
+  readonly runner: Runner
+  readonly tokenizer: Tokenizer
+  /** Names under which it is served, the first one shown. */
+  readonly names: readonly [string, ...string[]]
+  readonly batchSize: number
+  readonly maxBatchTokens: number
+  readonly dtype: string
+  readonly dtypeRequested: string
+  readonly provider: string
+}
+
+export interface EngineOptions {
+  readonly queueSize: number
+  readonly now?: () => number
+}
+
+export interface Engine extends Service {
+  readonly close: () => Promise<void>
+}
+
+interface Served {
+  readonly model: LoadedModel
+  readonly lane: ModelLane
+  readonly info: ModelInfo
+  readonly maxTokens: number
+}
+
+/** Characters of one text. Far above what any model reads; below what would keep a tokenizer busy for seconds. */
+export const MAX_TEXT_CHARACTERS = 4_194_304
+
+/** Attention is padded to the longest row of a batch; this many times the token budget bounds what that can waste. */
+const PADDING_FACTOR = 2
+
+/** Prompts that every embedding model has: empty ones, unless its files say otherwise (sentence-transformers 6.2). */
+const ALWAYS_PRESENT = ['query', 'document']
+
+export function openEngine(models: readonly LoadedModel[], options: EngineOptions): Engine {
+  const { queueSize, now = () => performance.now() } = options
+  const served = models.map((model) => serve(model, queueSize, now))
+  return {
+    embed: (task, options) => embed(findModel(served, 'embed', task.model), task, options),
+    rerank: (task, options) => rerank(findModel(served, 'rerank', task.model), task, options),
+    classify: (task, options) => classify(findModel(served, 'classify', task.model), task, options),
+    models: () => served.map(({ info, lane }) => ({ ...info, stats: lane.stats })),
+    close: async () => {
+      await Promise.all(served.map(({ lane }) => lane.close()))
+    },
+  }
+}
+
+function serve(model: LoadedModel, queueSize: number, now: () => number): Served {
+  const { spec, runner, names, batchSize, maxBatchTokens } = model
+  const limits = {
+    maxRows: batchSize,
+    maxTokens: maxBatchTokens,
+    maxPaddedTokens: PADDING_FACTOR * maxBatchTokens,
+  }
+  const lane = new ModelLane({ name: names[0], runner, limits, queueSize, now })
+  const maxTokens = Math.min(spec.tokenizer.maxTokens ?? Infinity, runner.limits.maxTokens)
+  const [id, ...aliases] = names
+  const width = runner.limits.outputWidth
+  const info: ModelInfo = {
+    id,
+    aliases,
+    capabilities: capabilitiesOf(spec),
+    dimensions: spec.head.kind === 'embedding' ? Math.min(spec.truncateDimensions ?? width, width) : undefined,
+    maxTokens,
+    dtype: model.dtype,
+    dtypeRequested: model.dtypeRequested,
+    provider: model.provider,
+    batchSize,
+    readyAt: Math.floor(Date.now() / 1000),
+    stats: lane.stats,
+  }
+  return { model, lane, info, maxTokens }
+}
+
+function capabilitiesOf({ head }: ModelSpec): Capability[] {
+  if (head.kind === 'embedding') return ['embed']
+  return head.labels.length === 1 ? ['rerank', 'classify'] : ['classify']
+}
+
+async function embed(served: Served, task: EmbedTask, { signal }: CallOptions = {}) {
+  const { spec, runner, tokenizer } = served.model
+  const { texts } = task
+  expectReadable(texts, 'text')
+  const prompt = findPrompt(spec, task.promptName)
+  const width = runner.limits.outputWidth
+  const dimensions = findDimensions(served, task.dimensions)
+  const { rows, textTokens, runMs } = await served.lane.submit({
+    itemCount: texts.length,
+    noun: 'text',
+    tokenize: (from, to) => tokenizer.texts(texts.slice(from, to), prompt, rowOptions(served, task.truncate, 'text', from)),
+    signal,
+  })
+  // A cut that the model's files ask for leaves the vector as it is, as the reference does; a client's cut is made whole.
+  const renormalize = task.dimensions !== undefined && isNormalized(spec)
+  const vectors = cutVectors(rows, width, dimensions, renormalize)
+  return { model: served.info.id, dimensions, vectors, promptTokens: textTokens, runMs }
+}
+
+async function rerank(served: Served, task: RerankTask, { signal }: CallOptions = {}) {
+  const { query, documents, truncate } = task
+  const { tokenizer } = served.model
+  expectReadable([query], 'query')
+  expectReadable(documents, 'document')
+  // Tokenized once, when the first documents are.
+  let ids: Promise<Int32Array<ArrayBuffer>> | undefined
+  const { rows, textTokens, runMs } = await served.lane.submit({
+    itemCount: documents.length,
+    noun: 'document',
+    tokenize: async (from, to) => {
+      ids ??= tokenizer.query(query, rowOptions(served, truncate, 'query', 0))
+      const options = rowOptions(served, truncate, 'document', from)
+      return tokenizer.pairs(await ids, documents.slice(from, to), options)
+    },
+    signal,
+  })
+  return { model: served.info.id, ...splitScores(rows, 1), promptTokens: textTokens, runMs }
+}
+
+async function classify(served: Served, task: ClassifyTask, { signal }: CallOptions = {}) {
+  const { texts, pairs, truncate } = task
+  const { tokenizer, spec } = served.model
+  const labels = spec.head.kind === 'classification' ? spec.head.labels : []
+  expectReadable(texts, 'text')
+  if (pairs !== undefined) {
+    expectReadable(pairs, 'pair')
+    if (pairs.length !== texts.length) {
+      throw new ServerError('invalid_request', `there are ${texts.length} texts and ${pairs.length} second texts`)
+    }
+  }
+  const { rows, textTokens, runMs } = await served.lane.submit({
+    itemCount: texts.length,
+    noun: 'text',
+    tokenize: (from, to) => {
+      const options = rowOptions(served, truncate, 'text', from)
+      const first = texts.slice(from, to)
+      if (pairs === undefined) return tokenizer.texts(first, '', options)
+      return tokenizer.pairs(first, pairs.slice(from, to), options)
+    },
+    signal,
+  })
+  return { model: served.info.id, labels, ...splitScores(rows, labels.length), promptTokens: textTokens, runMs }
+}
+
+function rowOptions(served: Served, truncate: Truncation | undefined, noun: string, firstIndex: number): RowOptions {
+  const { spec, runner } = served.model
+  return {
+    noun,
+    firstIndex,
+    truncate: truncate ?? spec.tokenizer.truncationSide,
+    maxTokens: served.maxTokens,
+    vocabularySize: runner.limits.vocabularySize,
+  }
+}
+
+function expectReadable(texts: readonly string[], noun: string): void {
+  if (texts.length === 0) throw new ServerError('invalid_request', `there is no ${noun}; at least one is needed`)
+  for (const [index, text] of texts.entries()) {
+    if (text.length <= MAX_TEXT_CHARACTERS) continue
+    throw new ServerError(
+      'invalid_request',
+      `${noun} ${index} has ${text.length} characters; a ${noun} may have ${MAX_TEXT_CHARACTERS}`,
+    )
+  }
+}
+
+function findPrompt(spec: ModelSpec, name = spec.defaultPromptName): string {
+  if (name === undefined) return ''
+  if (Object.hasOwn(spec.prompts, name)) return spec.prompts[name] as string
+  if (ALWAYS_PRESENT.includes(name)) return ''
+  const known = [...new Set([...Object.keys(spec.prompts), ...ALWAYS_PRESENT])].join(', ')
+  throw new ServerError('invalid_request', `prompt "${name}" is unknown; ${spec.name} has: ${known}`)
+}
+
+function findDimensions({ info, model }: Served, asked: number | undefined): number {
+  const width = model.runner.limits.outputWidth
+  if (asked === undefined) return info.dimensions ?? width
+  if (asked >= 1 && asked <= width) return asked
+  throw new ServerError('invalid_request', `dimensions is ${asked}; ${info.id} has 1 to ${width}`)
+}
+
+function isNormalized({ head }: ModelSpec): boolean {
+  return head.kind === 'embedding' && head.steps.at(-1)?.kind === 'normalize'
+}

@@ -1,0 +1,55 @@
+/** A request between admission and answer: settles once, whichever comes first. */
+export class PendingRequest {
+  readonly rowCount: number
+  readonly noun: string
+  readonly #width: number
+  readonly #output: Float32Array
+  readonly #settled = Promise.withResolvers<Float32Array>()
+  #missing: number
+  #done = false
+  #runMs = 0
+
+  /** Room for `rowCount` rows of `width` numbers. `noun` is what errors call a row. */
+  constructor(rowCount: number, width: number, noun: string) {
+    this.rowCount = rowCount
+    this.noun = noun
+    this.#width = width
+    this.#output = new Float32Array(rowCount * width)
+    this.#missing = rowCount
+    // Whoever asked may learn of a failure only after it has happened.
+    this.#settled.promise.catch(() => {})
+  }
+
+  /** [rowCount, width], once every row is in. */
+  get result(): Promise<Float32Array> {
+    return this.#settled.promise
+  }
+
+  /** True once answered, failed or cancelled: its rows need not run any more. */
+  get done(): boolean {
+    return this.#done
+  }
+
+  get runMs(): number {
+    return this.#runMs
+  }
+
+  countRun(ms: number): void {
+    this.#runMs += ms
+  }
+
+  deliver(index: number, values: Float32Array): void {
+    if (this.#done) return
+    this.#output.set(values, index * this.#width)
+    this.#missing--
+    if (this.#missing > 0) return
+    this.#done = true
+    this.#settled.resolve(this.#output)
+  }
+
+  fail(error: unknown): void {
+    if (this.#done) return
+    this.#done = true
+    this.#settled.reject(error)
+  }
+}

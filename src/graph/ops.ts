@@ -1,0 +1,195 @@
+/** Every operator that our graphs use, with the shape rule that catches a wrong graph when it is built. */
+import { ServerError } from '../errors.ts'
+import type { Attribute, Dim, Dtype, Shape, Value } from './ir.ts'
+import { formatShape } from './ir.ts'
+
+export type Attributes = Readonly<Record<string, Attribute>>
+type Operands = readonly (Value | undefined)[]
+
+interface Operator {
+  readonly domain: '' | 'com.microsoft'
+  /** The output's dtype and shape; throws where operands do not fit. `declared` is what the node says it makes. */
+  readonly infer: (operands: Operands, attributes: Attributes, declared: Value | undefined) => Omit<Value, 'name'>
+}
+
+export const OPERATORS: Readonly<Record<string, Operator>> = {
+  Add: { domain: '', infer: broadcast },
+  Mul: { domain: '', infer: broadcast },
+  Relu: { domain: '', infer: unary },
+  Tanh: { domain: '', infer: unary },
+  Sigmoid: { domain: '', infer: unary },
+  Softmax: { domain: '', infer: unary },
+  Gelu: { domain: '', infer: unary },
+  QuickGelu: { domain: 'com.microsoft', infer: unary },
+  LpNormalization: { domain: '', infer: unary },
+  Cast: { domain: '', infer: inferCast },
+  Gather: { domain: '', infer: inferGather },
+  Concat: { domain: '', infer: inferConcat },
+  Reshape: { domain: '', infer: inferReshape },
+  MatMul: { domain: '', infer: inferMatMul },
+  Gemm: { domain: '', infer: inferGemm },
+  ReduceMax: { domain: '', infer: inferReduceMax },
+  LayerNormalization: { domain: '', infer: inferLayerNormalization },
+  GroupQueryAttention: { domain: 'com.microsoft', infer: inferGroupQueryAttention },
+}
+
+/** Dtype and shape of what a node makes; throws `graph_invalid` where the operands do not fit. */
+export function inferOutput(op: string, operands: Operands, attributes: Attributes, declared?: Value) {
+  const operator = OPERATORS[op]
+  if (operator === undefined) throw new ServerError('graph_invalid', `operator ${op} is not in the table`)
+  try {
+    const { dtype, shape } = operator.infer(operands, attributes, declared)
+    return { dtype, shape }
+  } catch (error) {
+    const shapes = operands.map((value) => (value ? `${value.name}: ${value.dtype}${formatShape(value.shape)}` : '–'))
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new ServerError('graph_invalid', `${op}(${shapes.join(', ')}): ${reason}`, { cause: error })
+  }
+}
+
+const ONNX_DTYPE_NAMES: Readonly<Record<number, Dtype>> = { 1: 'f32', 3: 'i8', 6: 'i32', 7: 'i64', 10: 'f16', 16: 'bf16' }
+
+function unary([x]: Operands): Omit<Value, 'name'> {
+  return float(required(x))
+}
+
+function inferCast([x]: Operands, attributes: Attributes): Omit<Value, 'name'> {
+  const dtype = ONNX_DTYPE_NAMES[intOf(attributes, 'to')]
+  if (dtype === undefined) throw new Error(`cannot cast to ONNX type ${intOf(attributes, 'to')}`)
+  return { dtype, shape: required(x).shape }
+}
+
+/** NumPy broadcasting, aligned at the last axis. */
+function broadcast([left, right]: Operands): Omit<Value, 'name'> {
+  const a = required(left)
+  const b = required(right)
+  if (a.dtype !== b.dtype) throw new Error(`${a.dtype} and ${b.dtype} do not mix`)
+  const rank = Math.max(a.shape.length, b.shape.length)
+  const shape: Dim[] = []
+  for (let axis = 0; axis < rank; axis++) {
+    const p = a.shape[axis - rank + a.shape.length] ?? 1
+    const q = b.shape[axis - rank + b.shape.length] ?? 1
+    if (p !== q && p !== 1 && q !== 1) throw new Error(`${p} and ${q} do not broadcast`)
+    shape.push(p === 1 ? q : p)
+  }
+  return { dtype: a.dtype, shape }
+}
+
+function inferGather([table, indices]: Operands): Omit<Value, 'name'> {
+  const { dtype, shape } = required(table)
+  const index = required(indices)
+  if (index.dtype !== 'i32' && index.dtype !== 'i64') throw new Error(`indices are ${index.dtype}, not integers`)
+  if (shape.length === 0) throw new Error('the table has no axis')
+  return { dtype, shape: [...index.shape, ...shape.slice(1)] }
+}
+
+function inferConcat(operands: Operands, attributes: Attributes): Omit<Value, 'name'> {
+  const values = operands.map(required)
+  const first = required(values[0])
+  const axis = intOf(attributes, 'axis')
+  let total = 0
+  for (const value of values) {
+    if (value.dtype !== first.dtype) throw new Error(`${first.dtype} and ${value.dtype} do not mix`)
+    if (value.shape.length !== first.shape.length) throw new Error('ranks differ')
+    value.shape.forEach((dim, i) => {
+      if (i !== axis) same(dim, required(first.shape[i]))
+      else if (typeof dim === 'number') total += dim
+      else throw new Error(`axis ${axis} is ${dim}, not a fixed size`)
+    })
+  }
+  return { dtype: first.dtype, shape: first.shape.map((dim, i) => (i === axis ? total : dim)) }
+}
+
+function inferReshape([x]: Operands, _: Attributes, declared: Value | undefined): Omit<Value, 'name'> {
+  const from = required(x)
+  const to = required(declared).shape
+  if (factors(from.shape) !== factors(to)) throw new Error(`has not the elements of ${formatShape(to)}`)
+  return { dtype: from.dtype, shape: to }
+}
+
+function inferMatMul([a, b]: Operands): Omit<Value, 'name'> {
+  const left = float(required(a))
+  const right = float(required(b))
+  if (left.shape.length !== 2 || right.shape.length !== 2) throw new Error('both sides must be matrices')
+  same(required(left.shape[1]), required(right.shape[0]))
+  return { dtype: left.dtype, shape: [required(left.shape[0]), required(right.shape[1])] }
+}
+
+/** Here always with transB = 1: a linear layer's weight is [out, in]. */
+function inferGemm([x, weight, bias]: Operands, attributes: Attributes): Omit<Value, 'name'> {
+  const a = float(required(x))
+  const b = float(required(weight))
+  if (intOf(attributes, 'transB') !== 1) throw new Error('transB must be 1')
+  if (a.shape.length !== 2 || b.shape.length !== 2) throw new Error('both sides must be matrices')
+  same(required(a.shape[1]), required(b.shape[1]))
+  const out = required(b.shape[0])
+  if (bias !== undefined) {
+    if (bias.shape.length !== 1) throw new Error('the bias must be a vector')
+    same(required(bias.shape[0]), out)
+  }
+  return { dtype: a.dtype, shape: [required(a.shape[0]), out] }
+}
+
+/** Over axis 1, dropped: the form in use. */
+function inferReduceMax([x]: Operands): Omit<Value, 'name'> {
+  const { dtype, shape } = float(required(x))
+  if (shape.length < 2) throw new Error('there is no axis 1')
+  return { dtype, shape: shape.filter((_, axis) => axis !== 1) }
+}
+
+function inferLayerNormalization([x, weight, bias]: Operands): Omit<Value, 'name'> {
+  const value = float(required(x))
+  const width = required(value.shape.at(-1))
+  for (const vector of [weight, bias]) {
+    if (vector === undefined) continue
+    if (vector.shape.length !== 1) throw new Error('weight and bias must be vectors')
+    same(required(vector.shape[0]), width)
+  }
+  return value
+}
+
+/** Packed query [B, S, (N + 2 Nkv) D] in, [B, S, N D] out. */
+function inferGroupQueryAttention(operands: Operands, attributes: Attributes): Omit<Value, 'name'> {
+  const query = float(required(operands[0]))
+  const heads = intOf(attributes, 'num_heads')
+  const keyHeads = intOf(attributes, 'kv_num_heads')
+  const [rows, length, width] = query.shape
+  if (query.shape.length !== 3 || typeof width !== 'number') throw new Error('the query must be [B, S, width]')
+  if (heads % keyHeads !== 0) throw new Error(`${heads} heads are no multiple of ${keyHeads}`)
+  const headWidth = width / (heads + 2 * keyHeads)
+  if (!Number.isInteger(headWidth)) throw new Error(`${width} does not split into ${heads} + 2 × ${keyHeads} heads`)
+  const lengths = required(operands[5])
+  if (lengths.dtype !== 'i32' || lengths.shape.length !== 1) throw new Error('seqlens_k must be an i32 vector')
+  return { dtype: query.dtype, shape: [required(rows), required(length), heads * headWidth] }
+}
+
+function float(value: Value): Value {
+  if (value.dtype.startsWith('i')) throw new Error(`${value.name} is ${value.dtype}, not floating`)
+  return value
+}
+
+function same(a: Dim, b: Dim): void {
+  if (a !== b) throw new Error(`${a} is not ${b}`)
+}
+
+function required<X>(value: X | undefined): X {
+  if (value === undefined) throw new Error('an operand or a dimension is missing')
+  return value
+}
+
+function intOf(attributes: Attributes, name: string): number {
+  const attribute = attributes[name]
+  if (attribute === undefined || !('int' in attribute)) throw new Error(`attribute ${name} is missing`)
+  return attribute.int
+}
+
+/** The product of all dimensions in a form that two shapes can be compared by: `384·B·S`. */
+function factors(shape: Shape): string {
+  let product = 1
+  const letters: string[] = []
+  for (const dim of shape) {
+    if (typeof dim === 'number') product *= dim
+    else letters.push(...dim.split('*'))
+  }
+  return [product, ...letters.sort()].join('·')
+}

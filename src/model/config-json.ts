@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import { ServerError } from '../errors.ts'
+import { readJson } from './json-file.ts'
+
+const QuantizationGroup = z.looseObject({
+  format: z.string().nullish(),
+  weights: z.looseObject({
+    num_bits: z.number(),
+    type: z.string(),
+    symmetric: z.boolean(),
+    strategy: z.string(),
+  }),
+})
+
+const ConfigJson = z.looseObject({
+  model_type: z.string(),
+  architectures: z.array(z.string()).nullish(),
+  num_labels: z.int().positive().nullish(),
+  id2label: z.record(z.string(), z.string()).nullish(),
+  max_position_embeddings: z.int().positive().nullish(),
+  sentence_transformers: z.looseObject({ activation_fn: z.string().nullish() }).nullish(),
+  sbert_ce_default_activation_function: z.string().nullish(),
+  quantization_config: z
+    .looseObject({
+      quant_method: z.string(),
+      format: z.string().nullish(),
+      config_groups: z.record(z.string(), QuantizationGroup).nullish(),
+    })
+    .nullish(),
+})
+
+export type ConfigJson = z.infer<typeof ConfigJson>
+
+/** config.json of a folder. Throws `model_invalid` where it is missing or broken, `model_unsupported` for a foreign quantization. */
+export async function readConfig(folder: string, model: string): Promise<ConfigJson> {
+  const config = await readJson(join(folder, 'config.json'), ConfigJson)
+  if (config === undefined) throw new ServerError('model_invalid', `${model}: config.json is missing`)
+  expectKnownQuantization(config, model)
+  return config
+}
+
+/** The layout that we read: compressed-tensors, symmetric int8 codes with one scale a row. */
+function expectKnownQuantization({ quantization_config: quantization }: ConfigJson, model: string): void {
+  if (quantization === undefined || quantization === null) return
+  const supported = 'supported is compressed-tensors int-quantized: 8 bits, symmetric, one scale a channel'
+  const refuse = (what: string) => new ServerError('model_unsupported', `${model}: quantization ${what}; ${supported}`)
+  if (quantization.quant_method !== 'compressed-tensors') throw refuse(quantization.quant_method)
+  for (const { format, weights } of Object.values(quantization.config_groups ?? {})) {
+    const layout = format ?? quantization.format ?? 'unknown'
+    if (layout !== 'int-quantized') throw refuse(`format ${layout}`)
+    const { num_bits: bits, type, symmetric, strategy } = weights
+    if (bits !== 8 || type !== 'int' || !symmetric || strategy !== 'channel') {
+      throw refuse(`of ${bits} bits, type ${type}, ${symmetric ? 'symmetric' : 'asymmetric'}, by ${strategy}`)
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { z } from 'zod'
+import { ServerError } from '../errors.ts'
+
+/** A JSON file of a model folder, checked; undefined where there is none. Throws `model_invalid` naming file and field. */
+export async function readJson<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S> | undefined> {
+  const text = await readOptional(path)
+  if (text === undefined) return undefined
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw new ServerError('model_invalid', `${shortName(path)} is not JSON: ${messageOf(error)}`, { cause: error })
+  }
+  const result = schema.safeParse(json)
+  if (result.success) return result.data
+  const issues = result.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`)
+  throw new ServerError('model_invalid', `${shortName(path)}: ${issues.join('; ')}`)
+}
+
+async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new ServerError('model_invalid', `${shortName(path)} cannot be read: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** The file with its folder: enough to find it, without the operator's whole path. */
+function shortName(path: string): string {
+  return join(basename(dirname(path)), basename(path))
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

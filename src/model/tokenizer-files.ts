@@ -1,0 +1,79 @@
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { ServerError } from '../errors.ts'
+import { readJson } from './json-file.ts'
+import type { TokenizerSpec, TruncationSide } from './spec.ts'
+
+/** Names that the Transformer module's config had over the years, the present one first. */
+const TRANSFORMER_CONFIGS = [
+  'sentence_bert_config.json',
+  'sentence_roberta_config.json',
+  'sentence_distilbert_config.json',
+  'sentence_camembert_config.json',
+  'sentence_albert_config.json',
+  'sentence_xlm-roberta_config.json',
+  'sentence_xlnet_config.json',
+]
+
+const TransformerConfig = z.looseObject({
+  max_seq_length: z.int().nullish(),
+  do_lower_case: z.boolean().nullish(),
+})
+
+const TokenizerConfig = z.looseObject({
+  // Some folders write 1e30 for "no limit".
+  model_max_length: z.number().nullish(),
+  truncation_side: z.enum(['left', 'right']).nullish(),
+})
+
+/**
+ * How a folder wants its texts cut. The limit is the Transformer module's `max_seq_length`, else the tokenizer's
+ * `model_max_length`, never above `max_position_embeddings` (sentence-transformers 6.2, Transformer module).
+ */
+export async function readTokenizerSpec(
+  folder: string,
+  options: { model: string; maxPositions: number | undefined; useModuleConfig: boolean },
+): Promise<TokenizerSpec> {
+  const { model, maxPositions, useModuleConfig } = options
+  const file = join(folder, 'tokenizer.json')
+  const head = await readHead(file).catch((cause: unknown) => {
+    throw new ServerError('model_invalid', `${model}: tokenizer.json is missing`, { cause })
+  })
+  const tokenizer = (await readJson(join(folder, 'tokenizer_config.json'), TokenizerConfig)) ?? {}
+  const module = useModuleConfig ? await readTransformerConfig(folder) : {}
+  const limits = [module.max_seq_length ?? tokenizer.model_max_length, maxPositions].filter(
+    (limit): limit is number => typeof limit === 'number' && limit > 0 && limit < 1e9,
+  )
+  return {
+    file,
+    maxTokens: limits.length > 0 ? Math.min(...limits) : undefined,
+    truncationSide: tokenizer.truncation_side ?? ownTruncationSide(head) ?? 'right',
+    lowerCase: module.do_lower_case ?? false,
+  }
+}
+
+async function readTransformerConfig(folder: string): Promise<z.infer<typeof TransformerConfig>> {
+  for (const name of TRANSFORMER_CONFIGS) {
+    const config = await readJson(join(folder, name), TransformerConfig)
+    if (config !== undefined) return config
+  }
+  return {}
+}
+
+/** The start of tokenizer.json, which can be many megabytes: the library writes the truncation section first. */
+async function readHead(file: string): Promise<string> {
+  const handle = await open(file, 'r')
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096), 0, 4096, 0)
+    return buffer.toString('utf8', 0, bytesRead)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The direction that tokenizer.json itself names: in force where tokenizer_config.json is silent. */
+function ownTruncationSide(head: string): TruncationSide | undefined {
+  const side = /"truncation":\s*\{[^}]*"direction":\s*"(Left|Right)"/.exec(head)?.[1]
+  return side === undefined ? undefined : side === 'Left' ? 'left' : 'right'
+}

@@ -1,0 +1,48 @@
+/** The inference thread: creating a session and running it block the thread that calls, so they have one of their own. */
+import type { Answer } from '../base/thread-server.ts'
+import { serveCalls } from '../base/thread-server.ts'
+import { ServerError } from '../errors.ts'
+import { buildGraph } from '../graph/build.ts'
+import type { InferenceCalls, LoadReply } from './protocol.ts'
+import type { RaggedBatch, RunResult } from './runner.ts'
+import type { Session } from './session.ts'
+import { createSession } from './session.ts'
+
+let session: Session | undefined
+
+serveCalls<InferenceCalls>({
+  async load({ spec, target, threadCount }): Promise<Answer<LoadReply>> {
+    const start = performance.now()
+    const graph = buildGraph(spec, target)
+    session = await createSession(graph, threadCount)
+    await session.run(WARM_UP)
+    const { maxTokens, vocabularySize, outputWidth, unusedTensors } = graph
+    const loadMs = performance.now() - start
+    return { reply: { maxTokens, vocabularySize, outputWidth, unusedTensors, loadMs } }
+  },
+
+  async run(batch: RaggedBatch): Promise<Answer<RunResult>> {
+    if (session === undefined) throw new ServerError('internal', 'no model is loaded in this thread')
+    const start = performance.now()
+    const rows = await session.run(batch)
+    const runMs = performance.now() - start
+    return { reply: { rows, nonFiniteRows: findNonFinite(rows, batch.bounds.length - 1), runMs }, transfer: [rows.buffer] }
+  },
+})
+
+/** Two rows of one and two tokens: enough to touch every kernel once. */
+const WARM_UP: RaggedBatch = {
+  ids: new Int32Array(3),
+  bounds: Int32Array.of(0, 1, 3),
+  typeStarts: Int32Array.of(1, 2),
+  promptLengths: new Int32Array(2),
+}
+
+function findNonFinite(rows: Float32Array, rowCount: number): number[] {
+  const width = rows.length / rowCount
+  const found: number[] = []
+  for (let row = 0; row < rowCount; row++) {
+    if (!rows.subarray(row * width, (row + 1) * width).every(Number.isFinite)) found.push(row)
+  }
+  return found
+}

@@ -1,0 +1,65 @@
+import type { Encoding, Tokenizer } from 'tokenizers'
+import type { TruncationSide } from '../model/spec.ts'
+
+/** Characters read for each token that can stay: real texts have 2 to 6 a token. */
+const CHARACTERS_PER_TOKEN = 16
+const LEAST_WINDOW = 4096
+
+/**
+ * Tokens past this many more than needed are not looked at, and a window is trusted only when it gives that many: what a
+ * cut inside a word can disturb (WordPiece looks at words of up to 100 characters) then lies in the part thrown away.
+ */
+const SPARE_TOKENS = 128
+
+/** A text's ids without special tokens: all of them, or at least `needed` from the side that truncation keeps. */
+export async function encodeText(tokenizer: Tokenizer, text: string, needed: number, keep: TruncationSide): Promise<number[]> {
+  const enough = needed + SPARE_TOKENS
+  let size = Math.max(LEAST_WINDOW, CHARACTERS_PER_TOKEN * enough)
+  while (true) {
+    const window = cutAtSpace(text, size, keep)
+    const encoding = await tokenizer.encode(window, null, { addSpecialTokens: false })
+    if (window.length === text.length || encoding.getLength() >= enough) return idsOf(encoding, enough, keep)
+    size *= 2
+  }
+}
+
+/** `texts` that fit a window are encoded together, on all cores. */
+export async function encodeTexts(
+  tokenizer: Tokenizer,
+  texts: readonly string[],
+  needed: number,
+  keep: TruncationSide,
+): Promise<number[][]> {
+  const enough = needed + SPARE_TOKENS
+  const window = Math.max(LEAST_WINDOW, CHARACTERS_PER_TOKEN * enough)
+  if (texts.length === 1 || texts.some((text) => text.length > window)) {
+    return Promise.all(texts.map((text) => encodeText(tokenizer, text, needed, keep)))
+  }
+  const encodings = await tokenizer.encodeBatch([...texts], { addSpecialTokens: false })
+  return encodings.map((encoding) => idsOf(encoding, enough, keep))
+}
+
+/** The kept side's `size` characters, cut where a space begins if one is near, never inside a surrogate pair. */
+function cutAtSpace(text: string, size: number, keep: TruncationSide): string {
+  if (text.length <= size) return text
+  if (keep === 'right') {
+    const space = text.lastIndexOf(' ', size)
+    const end = space > size / 2 ? space : size
+    return text.slice(0, isHighSurrogate(text, end - 1) ? end - 1 : end)
+  }
+  const start = text.length - size
+  const space = text.indexOf(' ', start)
+  const from = space >= 0 && space < start + size / 2 ? space : start
+  return text.slice(isHighSurrogate(text, from - 1) ? from + 1 : from)
+}
+
+function isHighSurrogate(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index)
+  return unit >= 0xd800 && unit < 0xdc00
+}
+
+/** Cut in the native library first: ids become one JavaScript array, and of a megabyte of text that would be long. */
+function idsOf(encoding: Encoding, enough: number, keep: TruncationSide): number[] {
+  if (encoding.getLength() > enough) encoding.truncate(enough, 0, keep)
+  return encoding.getIds()
+}
