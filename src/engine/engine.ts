@@ -12,7 +12,7 @@ import type {
   Service,
   Truncation,
 } from '../task.ts'
-import type { RowOptions, Tokenizer } from '../tokenize/tokenizer.ts'
+import type { Prompt, RowOptions, TokenizedQuery, Tokenizer } from '../tokenize/tokenizer.ts'
 import { findModel } from './find-model.ts'
 import { cutVectors, splitScores } from './finish.ts'
 import { ModelLane } from './model-lane.ts'
@@ -52,6 +52,8 @@ export const MAX_TEXT_CHARACTERS = 4_194_304
 /** Attention is padded to the longest row of a batch; this many times the token budget bounds what that can waste. */
 const PADDING_FACTOR = 2
 
+const NO_PROMPT: Prompt = { text: '', pooled: true }
+
 /** Prompts that every embedding model has: empty ones, unless its files say otherwise (sentence-transformers 6.2). */
 const ALWAYS_PRESENT = ['query', 'document']
 
@@ -84,7 +86,8 @@ function serve(model: LoadedModel, queueSize: number, now: () => number): Served
     id,
     aliases,
     capabilities: capabilitiesOf(spec),
-    dimensions: spec.head.kind === 'embedding' ? Math.min(spec.truncateDimensions ?? width, width) : undefined,
+    dimensions:
+      spec.head.kind === 'embedding' ? Math.min(spec.truncateDimensions ?? width, width) : undefined,
     maxTokens,
     dtype: model.dtype,
     dtypeRequested: model.dtypeRequested,
@@ -111,7 +114,8 @@ async function embed(served: Served, task: EmbedTask, { signal }: CallOptions = 
   const { rows, textTokens, runMs } = await served.lane.submit({
     itemCount: texts.length,
     noun: 'text',
-    tokenize: (from, to) => tokenizer.texts(texts.slice(from, to), prompt, rowOptions(served, task.truncate, 'text', from)),
+    tokenize: (from, to) =>
+      tokenizer.texts(texts.slice(from, to), prompt, rowOptions(served, task.truncate, 'text', from)),
     signal,
   })
   // A cut that the model's files ask for leaves the vector as it is, as the reference does; a client's cut is made whole.
@@ -126,14 +130,14 @@ async function rerank(served: Served, task: RerankTask, { signal }: CallOptions 
   expectReadable([query], 'query')
   expectReadable(documents, 'document')
   // Tokenized once, when the first documents are.
-  let ids: Promise<Int32Array<ArrayBuffer>> | undefined
+  let tokenizedQuery: Promise<TokenizedQuery> | undefined
   const { rows, textTokens, runMs } = await served.lane.submit({
     itemCount: documents.length,
     noun: 'document',
     tokenize: async (from, to) => {
-      ids ??= tokenizer.query(query, rowOptions(served, truncate, 'query', 0))
+      tokenizedQuery ??= tokenizer.query(query, rowOptions(served, truncate, 'query', 0))
       const options = rowOptions(served, truncate, 'document', from)
-      return tokenizer.pairs(await ids, documents.slice(from, to), options)
+      return tokenizer.pairs(await tokenizedQuery, documents.slice(from, to), options)
     },
     signal,
   })
@@ -148,7 +152,10 @@ async function classify(served: Served, task: ClassifyTask, { signal }: CallOpti
   if (pairs !== undefined) {
     expectReadable(pairs, 'pair')
     if (pairs.length !== texts.length) {
-      throw new ServerError('invalid_request', `there are ${texts.length} texts and ${pairs.length} second texts`)
+      throw new ServerError(
+        'invalid_request',
+        `there are ${texts.length} texts and ${pairs.length} second texts`,
+      )
     }
   }
   const { rows, textTokens, runMs } = await served.lane.submit({
@@ -157,15 +164,26 @@ async function classify(served: Served, task: ClassifyTask, { signal }: CallOpti
     tokenize: (from, to) => {
       const options = rowOptions(served, truncate, 'text', from)
       const first = texts.slice(from, to)
-      if (pairs === undefined) return tokenizer.texts(first, '', options)
+      if (pairs === undefined) return tokenizer.texts(first, NO_PROMPT, options)
       return tokenizer.pairs(first, pairs.slice(from, to), options)
     },
     signal,
   })
-  return { model: served.info.id, labels, ...splitScores(rows, labels.length), promptTokens: textTokens, runMs }
+  return {
+    model: served.info.id,
+    labels,
+    ...splitScores(rows, labels.length),
+    promptTokens: textTokens,
+    runMs,
+  }
 }
 
-function rowOptions(served: Served, truncate: Truncation | undefined, noun: string, firstIndex: number): RowOptions {
+function rowOptions(
+  served: Served,
+  truncate: Truncation | undefined,
+  noun: string,
+  firstIndex: number,
+): RowOptions {
   const { spec, runner } = served.model
   return {
     noun,
@@ -177,7 +195,8 @@ function rowOptions(served: Served, truncate: Truncation | undefined, noun: stri
 }
 
 function expectReadable(texts: readonly string[], noun: string): void {
-  if (texts.length === 0) throw new ServerError('invalid_request', `there is no ${noun}; at least one is needed`)
+  if (texts.length === 0)
+    throw new ServerError('invalid_request', `there is no ${noun}; at least one is needed`)
   for (const [index, text] of texts.entries()) {
     if (text.length <= MAX_TEXT_CHARACTERS) continue
     throw new ServerError(
@@ -187,10 +206,13 @@ function expectReadable(texts: readonly string[], noun: string): void {
   }
 }
 
-function findPrompt(spec: ModelSpec, name = spec.defaultPromptName): string {
-  if (name === undefined) return ''
-  if (Object.hasOwn(spec.prompts, name)) return spec.prompts[name] as string
-  if (ALWAYS_PRESENT.includes(name)) return ''
+function findPrompt(spec: ModelSpec, name = spec.defaultPromptName): Prompt {
+  if (name === undefined) return NO_PROMPT
+  const { head, prompts } = spec
+  const pooling = head.kind === 'embedding' ? head.steps.find((step) => step.kind === 'pooling') : undefined
+  if (Object.hasOwn(prompts, name))
+    return { text: prompts[name] as string, pooled: pooling?.includePrompt ?? true }
+  if (ALWAYS_PRESENT.includes(name)) return NO_PROMPT
   const known = [...new Set([...Object.keys(spec.prompts), ...ALWAYS_PRESENT])].join(', ')
   throw new ServerError('invalid_request', `prompt "${name}" is unknown; ${spec.name} has: ${known}`)
 }

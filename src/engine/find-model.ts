@@ -1,7 +1,11 @@
 import { ServerError } from '../errors.ts'
 import type { Capability, ModelInfo } from '../task.ts'
 
-const VERBS: Readonly<Record<Capability, string>> = { embed: 'embeds', rerank: 'reranks', classify: 'classifies' }
+const VERBS: Readonly<Record<Capability, string>> = {
+  embed: 'embeds',
+  rerank: 'reranks',
+  classify: 'classifies',
+}
 
 /**
  * The model that shall do a task. An unknown name means the sole model of the task (clients send placeholders); a known
@@ -13,10 +17,15 @@ export function findModel<M extends { readonly info: ModelInfo }>(
   name: string | undefined,
 ): M {
   const able = models.filter(({ info }) => info.capabilities.includes(task))
-  const named = models.find(({ info }) => name === info.id || (name !== undefined && info.aliases.includes(name)))
+  const named = models.find(
+    ({ info }) => name === info.id || (name !== undefined && info.aliases.includes(name)),
+  )
   if (named !== undefined) {
     if (able.includes(named)) return named
-    throw new ServerError('wrong_task', `model ${name} ${doing(named.info)}; it does not ${task}.${hint(able, task)}`)
+    throw new ServerError(
+      'wrong_task',
+      `model ${name} ${doing(named.info)}; it does not ${task}.${hint(able, task)}`,
+    )
   }
   const [only] = able
   if (only === undefined) {

@@ -24,7 +24,10 @@ function unitLength(vector: Float32Array): Float32Array {
 }
 
 /** Splits [N, 2L] rows of a classifier into scores [N, L] and logits [N, L]. */
-export function splitScores(rows: Float32Array, labelCount: number): { scores: Float32Array; logits: Float32Array } {
+export function splitScores(
+  rows: Float32Array,
+  labelCount: number,
+): { scores: Float32Array; logits: Float32Array } {
   const count = rows.length / (2 * labelCount)
   const scores = new Float32Array(count * labelCount)
   const logits = new Float32Array(count * labelCount)

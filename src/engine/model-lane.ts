@@ -143,7 +143,10 @@ export class ModelLane {
     }
   }
 
-  #deliver(rows: readonly Row[], result: { rows: Float32Array; nonFiniteRows: readonly number[]; runMs: number }): void {
+  #deliver(
+    rows: readonly Row[],
+    result: { rows: Float32Array; nonFiniteRows: readonly number[]; runMs: number },
+  ): void {
     const width = this.#options.runner.limits.outputWidth
     for (const request of new Set(rows.map((row) => row.request))) request.countRun(result.runMs)
     const nonFinite = new Set(result.nonFiniteRows)
@@ -200,7 +203,7 @@ function cutRows(rows: TokenizedRows, request: PendingRequest, firstIndex: numbe
     index: firstIndex + b,
     ids: rows.ids.subarray(rows.bounds[b], rows.bounds[b + 1]),
     typeStart: rows.typeStarts[b] as number,
-    promptLength: rows.promptLengths[b] as number,
+    unpooledTokens: rows.unpooledTokens[b] as number,
     deaths: 0,
   }))
 }
@@ -214,13 +217,15 @@ function joinRows(rows: readonly Row[]): RaggedBatch {
     ids,
     bounds,
     typeStarts: Int32Array.from(rows, (row) => row.typeStart),
-    promptLengths: Int32Array.from(rows, (row) => row.promptLength),
+    unpooledTokens: Int32Array.from(rows, (row) => row.unpooledTokens),
   }
 }
 
 function named(error: unknown, row: Row): unknown {
   if (!(error instanceof ServerError) || error.code !== 'inference_failed') return error
-  return new ServerError('inference_failed', `${row.request.noun} ${row.index}: ${error.message}`, { cause: error })
+  return new ServerError('inference_failed', `${row.request.noun} ${row.index}: ${error.message}`, {
+    cause: error,
+  })
 }
 
 function cancelled(): ServerError {

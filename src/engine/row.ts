@@ -7,7 +7,7 @@ export interface Row {
   readonly index: number
   readonly ids: Int32Array
   readonly typeStart: number
-  readonly promptLength: number
+  readonly unpooledTokens: number
   /** Times that the inference thread died with this row in its batch. */
   deaths: number
 }

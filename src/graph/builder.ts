@@ -46,7 +46,11 @@ export class GraphBuilder {
     return value
   }
 
-  node(op: string, inputs: readonly (Value | undefined)[], attributes: Record<string, Attribute> = {}): Value {
+  node(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute> = {},
+  ): Value {
     return this.#add(op, inputs, attributes, undefined)
   }
 
@@ -60,7 +64,9 @@ export class GraphBuilder {
 
   concat(values: readonly Value[], axis: number): Value {
     const [only] = values
-    return values.length === 1 && only !== undefined ? only : this.node('Concat', values, { axis: { int: axis } })
+    return values.length === 1 && only !== undefined
+      ? only
+      : this.node('Concat', values, { axis: { int: axis } })
   }
 
   /** `shape` may keep leading letters of `x` and fold others into one product. */
@@ -83,16 +89,26 @@ export class GraphBuilder {
 
   /** `output` becomes the graph's one output, under `name`. */
   finish(output: Value, name: string): Graph {
-    const nodes = this.#nodes.map((node) => (node.output.name === output.name ? { ...node, output: { ...output, name } } : node))
+    const nodes = this.#nodes.map((node) =>
+      node.output.name === output.name ? { ...node, output: { ...output, name } } : node,
+    )
     return {
       inputs: [...this.#inputs.values()],
       initializers: this.#initializers,
-      nodes: nodes.map((node) => ({ ...node, inputs: node.inputs.map((input) => (input === output.name ? name : input)) })),
+      nodes: nodes.map((node) => ({
+        ...node,
+        inputs: node.inputs.map((input) => (input === output.name ? name : input)),
+      })),
       outputs: [{ ...output, name }],
     }
   }
 
-  #add(op: string, inputs: readonly (Value | undefined)[], attributes: Record<string, Attribute>, declared?: Value) {
+  #add(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute>,
+    declared?: Value,
+  ) {
     const output: Value = { name: this.#name('v'), ...inferOutput(op, inputs, attributes, declared) }
     this.#nodes.push({ op, inputs: inputs.map((value) => value?.name ?? ''), attributes, output })
     return output

@@ -14,7 +14,8 @@ export function checkGraph(graph: Graph): void {
   }
   const lookup = (name: string, user: string): Value => {
     const value = known.get(name)
-    if (value === undefined) throw new ServerError('graph_invalid', `${user} uses ${name} before it is defined`)
+    if (value === undefined)
+      throw new ServerError('graph_invalid', `${user} uses ${name} before it is defined`)
     return value
   }
 
@@ -32,5 +33,6 @@ export function checkGraph(graph: Graph): void {
 function expectSame(declared: Value, found: Omit<Value, 'name'>, who: string): void {
   const says = `${declared.dtype}${formatShape(declared.shape)}`
   const is = `${found.dtype}${formatShape(found.shape)}`
-  if (says !== is) throw new ServerError('graph_invalid', `${who} ${declared.name} as ${is}, declared ${says}`)
+  if (says !== is)
+    throw new ServerError('graph_invalid', `${who} ${declared.name} as ${is}, declared ${says}`)
 }

@@ -43,6 +43,9 @@ export class ConfigReader {
 
   #refuse(key: string, value: unknown, wanted: string): ServerError {
     const is = value === undefined ? 'is missing' : `is ${JSON.stringify(value)}`
-    return new ServerError('model_invalid', `${this.#model}: ${key} in config.json ${is}; it must be ${wanted}`)
+    return new ServerError(
+      'model_invalid',
+      `${this.#model}: ${key} in config.json ${is}; it must be ${wanted}`,
+    )
   }
 }

@@ -4,7 +4,14 @@ import type { Attribute, Dtype, Graph, GraphNode, Initializer, Value } from './i
 import { OPERATORS } from './ops.ts'
 
 /** TensorProto.DataType */
-export const ONNX_TYPES: Readonly<Record<Dtype, number>> = { f32: 1, i8: 3, i32: 6, i64: 7, f16: 10, bf16: 16 }
+export const ONNX_TYPES: Readonly<Record<Dtype, number>> = {
+  f32: 1,
+  i8: 3,
+  i32: 6,
+  i64: 7,
+  f16: 10,
+  bf16: 16,
+}
 
 const IR_VERSION = 10
 const OPSETS = [
@@ -28,7 +35,8 @@ export function encodeGraph(graph: Graph): Uint8Array<ArrayBuffer> {
   model.message(7, (proto) => {
     for (const node of graph.nodes) proto.message(1, (message) => writeNode(message, node))
     proto.text(2, 'model')
-    for (const initializer of graph.initializers) proto.message(5, (message) => writeInitializer(message, initializer))
+    for (const initializer of graph.initializers)
+      proto.message(5, (message) => writeInitializer(message, initializer))
     for (const value of graph.inputs) proto.message(11, (message) => writeValueInfo(message, value))
     for (const value of graph.outputs) proto.message(12, (message) => writeValueInfo(message, value))
   })
@@ -95,7 +103,9 @@ function writeValueInfo(message: Message, value: Value): void {
       tensor.int(1, ONNX_TYPES[value.dtype])
       tensor.message(2, (shape) => {
         for (const dim of value.shape) {
-          shape.message(1, (message) => (typeof dim === 'number' ? message.int(1, dim) : message.text(2, dim)))
+          shape.message(1, (message) =>
+            typeof dim === 'number' ? message.int(1, dim) : message.text(2, dim),
+          )
         }
       })
     }),

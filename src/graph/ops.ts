@@ -9,7 +9,11 @@ type Operands = readonly (Value | undefined)[]
 interface Operator {
   readonly domain: '' | 'com.microsoft'
   /** The output's dtype and shape; throws where operands do not fit. `declared` is what the node says it makes. */
-  readonly infer: (operands: Operands, attributes: Attributes, declared: Value | undefined) => Omit<Value, 'name'>
+  readonly infer: (
+    operands: Operands,
+    attributes: Attributes,
+    declared: Value | undefined,
+  ) => Omit<Value, 'name'>
 }
 
 export const OPERATORS: Readonly<Record<string, Operator>> = {
@@ -30,6 +34,7 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   Gemm: { domain: '', infer: inferGemm },
   ReduceMax: { domain: '', infer: inferReduceMax },
   LayerNormalization: { domain: '', infer: inferLayerNormalization },
+  MultiHeadAttention: { domain: 'com.microsoft', infer: inferMultiHeadAttention },
   GroupQueryAttention: { domain: 'com.microsoft', infer: inferGroupQueryAttention },
 }
 
@@ -41,13 +46,22 @@ export function inferOutput(op: string, operands: Operands, attributes: Attribut
     const { dtype, shape } = operator.infer(operands, attributes, declared)
     return { dtype, shape }
   } catch (error) {
-    const shapes = operands.map((value) => (value ? `${value.name}: ${value.dtype}${formatShape(value.shape)}` : '–'))
+    const shapes = operands.map((value) =>
+      value ? `${value.name}: ${value.dtype}${formatShape(value.shape)}` : '–',
+    )
     const reason = error instanceof Error ? error.message : String(error)
     throw new ServerError('graph_invalid', `${op}(${shapes.join(', ')}): ${reason}`, { cause: error })
   }
 }
 
-const ONNX_DTYPE_NAMES: Readonly<Record<number, Dtype>> = { 1: 'f32', 3: 'i8', 6: 'i32', 7: 'i64', 10: 'f16', 16: 'bf16' }
+const ONNX_DTYPE_NAMES: Readonly<Record<number, Dtype>> = {
+  1: 'f32',
+  3: 'i8',
+  6: 'i32',
+  7: 'i64',
+  10: 'f16',
+  16: 'bf16',
+}
 
 function unary([x]: Operands): Omit<Value, 'name'> {
   return float(required(x))
@@ -78,7 +92,8 @@ function broadcast([left, right]: Operands): Omit<Value, 'name'> {
 function inferGather([table, indices]: Operands): Omit<Value, 'name'> {
   const { dtype, shape } = required(table)
   const index = required(indices)
-  if (index.dtype !== 'i32' && index.dtype !== 'i64') throw new Error(`indices are ${index.dtype}, not integers`)
+  if (index.dtype !== 'i32' && index.dtype !== 'i64')
+    throw new Error(`indices are ${index.dtype}, not integers`)
   if (shape.length === 0) throw new Error('the table has no axis')
   return { dtype, shape: [...index.shape, ...shape.slice(1)] }
 }
@@ -154,13 +169,27 @@ function inferGroupQueryAttention(operands: Operands, attributes: Attributes): O
   const heads = intOf(attributes, 'num_heads')
   const keyHeads = intOf(attributes, 'kv_num_heads')
   const [rows, length, width] = query.shape
-  if (query.shape.length !== 3 || typeof width !== 'number') throw new Error('the query must be [B, S, width]')
+  if (query.shape.length !== 3 || typeof width !== 'number')
+    throw new Error('the query must be [B, S, width]')
   if (heads % keyHeads !== 0) throw new Error(`${heads} heads are no multiple of ${keyHeads}`)
   const headWidth = width / (heads + 2 * keyHeads)
-  if (!Number.isInteger(headWidth)) throw new Error(`${width} does not split into ${heads} + 2 × ${keyHeads} heads`)
+  if (!Number.isInteger(headWidth))
+    throw new Error(`${width} does not split into ${heads} + 2 × ${keyHeads} heads`)
   const lengths = required(operands[5])
-  if (lengths.dtype !== 'i32' || lengths.shape.length !== 1) throw new Error('seqlens_k must be an i32 vector')
+  if (lengths.dtype !== 'i32' || lengths.shape.length !== 1)
+    throw new Error('seqlens_k must be an i32 vector')
   return { dtype: query.dtype, shape: [required(rows), required(length), heads * headWidth] }
+}
+
+/** Query, key and value of [B, S, N·D] each, and the length of each row as key padding mask. */
+function inferMultiHeadAttention([query, key, value, , lengths]: Operands): Omit<Value, 'name'> {
+  const shape = float(required(query)).shape
+  if (shape.length !== 3) throw new Error('the query must be [B, S, width]')
+  for (const other of [required(key), required(value)])
+    shape.forEach((dim, i) => same(dim, required(other.shape[i])))
+  if (required(lengths).dtype !== 'i32' || lengths?.shape.length !== 1)
+    throw new Error('the lengths must be an i32 vector')
+  return required(query)
 }
 
 function float(value: Value): Value {

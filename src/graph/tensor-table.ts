@@ -75,8 +75,12 @@ export class TensorTable {
       return body.test(inner) && !ignored.some((pattern) => pattern.test(inner))
     })
     if (unknown.length > 0) {
-      const list = unknown.slice(0, 5).join(', ') + (unknown.length > 5 ? ` and ${unknown.length - 5} more` : '')
-      throw new ServerError('model_invalid', `${this.#model}: the weights hold tensors that this architecture lacks: ${list}`)
+      const list =
+        unknown.slice(0, 5).join(', ') + (unknown.length > 5 ? ` and ${unknown.length - 5} more` : '')
+      throw new ServerError(
+        'model_invalid',
+        `${this.#model}: the weights hold tensors that this architecture lacks: ${list}`,
+      )
     }
     return rest
   }
@@ -88,11 +92,15 @@ export class TensorTable {
 
   #take(name: string, shape: readonly number[], shownAs = name): TensorRef {
     const tensor = Object.hasOwn(this.#tensors, name) ? this.#tensors[name] : undefined
-    if (tensor === undefined) throw new ServerError('model_invalid', `${this.#model}: tensor ${shownAs} is missing`)
+    if (tensor === undefined)
+      throw new ServerError('model_invalid', `${this.#model}: tensor ${shownAs} is missing`)
     if (tensor.shape.join() !== shape.join()) {
       const is = `[${tensor.shape.join(', ')}]`
       const wanted = `[${shape.join(', ')}]`
-      throw new ServerError('model_invalid', `${this.#model}: tensor ${name} has shape ${is}; config.json asks for ${wanted}`)
+      throw new ServerError(
+        'model_invalid',
+        `${this.#model}: tensor ${name} has shape ${is}; config.json asks for ${wanted}`,
+      )
     }
     this.#used.add(name)
     return tensor

@@ -44,7 +44,8 @@ export async function readConfig(folder: string, model: string): Promise<ConfigJ
 function expectKnownQuantization({ quantization_config: quantization }: ConfigJson, model: string): void {
   if (quantization === undefined || quantization === null) return
   const supported = 'supported is compressed-tensors int-quantized: 8 bits, symmetric, one scale a channel'
-  const refuse = (what: string) => new ServerError('model_unsupported', `${model}: quantization ${what}; ${supported}`)
+  const refuse = (what: string) =>
+    new ServerError('model_unsupported', `${model}: quantization ${what}; ${supported}`)
   if (quantization.quant_method !== 'compressed-tensors') throw refuse(quantization.quant_method)
   for (const { format, weights } of Object.values(quantization.config_groups ?? {})) {
     const layout = format ?? quantization.format ?? 'unknown'

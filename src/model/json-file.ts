@@ -4,14 +4,19 @@ import type { z } from 'zod'
 import { ServerError } from '../errors.ts'
 
 /** A JSON file of a model folder, checked; undefined where there is none. Throws `model_invalid` naming file and field. */
-export async function readJson<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S> | undefined> {
+export async function readJson<S extends z.ZodType>(
+  path: string,
+  schema: S,
+): Promise<z.output<S> | undefined> {
   const text = await readOptional(path)
   if (text === undefined) return undefined
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch (error) {
-    throw new ServerError('model_invalid', `${shortName(path)} is not JSON: ${messageOf(error)}`, { cause: error })
+    throw new ServerError('model_invalid', `${shortName(path)} is not JSON: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
   const result = schema.safeParse(json)
   if (result.success) return result.data
@@ -24,7 +29,9 @@ async function readOptional(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new ServerError('model_invalid', `${shortName(path)} cannot be read: ${messageOf(error)}`, { cause: error })
+    throw new ServerError('model_invalid', `${shortName(path)} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }
 

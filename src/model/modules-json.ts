@@ -50,11 +50,16 @@ export async function readPipeline(folder: string, model: string): Promise<Pipel
   if (modules === undefined) return { hasModules: false, transformer: folder, steps: [MEAN] }
   const [first, ...rest] = modules.toSorted((a, b) => (a.idx ?? 0) - (b.idx ?? 0))
   if (first === undefined || className(first.type) !== 'Transformer') {
-    throw new ServerError('model_unsupported', `${model}: the first module is ${first?.type ?? 'missing'}; supported is Transformer`)
+    throw new ServerError(
+      'model_unsupported',
+      `${model}: the first module is ${first?.type ?? 'missing'}; supported is Transformer`,
+    )
   }
   const steps: EmbeddingStep[] = []
   for (const module of rest) {
-    steps.push(...(await readStep(module.type, inside(folder, module.path, model), `${model}/${module.path}`)))
+    steps.push(
+      ...(await readStep(module.type, inside(folder, module.path, model), `${model}/${module.path}`)),
+    )
   }
   return { hasModules: true, transformer: inside(folder, first.path, model), steps }
 }
@@ -91,8 +96,14 @@ async function readPooling(folder: string): Promise<PoolingStep> {
 async function readDense(folder: string, where: string): Promise<DenseStep> {
   const config = await readJson(join(folder, 'config.json'), DenseConfig)
   if (config === undefined) throw new ServerError('model_invalid', `${where}: config.json is missing`)
-  if ((config.module_input_name ?? 'sentence_embedding') !== 'sentence_embedding' || config.use_residual === true) {
-    throw new ServerError('model_unsupported', `${where}: a Dense module on tokens or with a residual is not supported`)
+  if (
+    (config.module_input_name ?? 'sentence_embedding') !== 'sentence_embedding' ||
+    config.use_residual === true
+  ) {
+    throw new ServerError(
+      'model_unsupported',
+      `${where}: a Dense module on tokens or with a residual is not supported`,
+    )
   }
   const { tensors } = await openWeights(folder)
   const weight = tensors['linear.weight']
@@ -101,7 +112,10 @@ async function readDense(folder: string, where: string): Promise<DenseStep> {
     throw new ServerError('model_invalid', `${where}: there is no matrix linear.weight`)
   }
   if ((config.bias ?? true) && bias?.shape.join() !== String(weight.shape[0])) {
-    throw new ServerError('model_invalid', `${where}: linear.bias is ${bias ? `[${bias.shape.join()}]` : 'missing'}; it must be [${weight.shape[0]}]`)
+    throw new ServerError(
+      'model_invalid',
+      `${where}: linear.bias is ${bias ? `[${bias.shape.join()}]` : 'missing'}; it must be [${weight.shape[0]}]`,
+    )
   }
   const activation = parseActivation(config.activation_function ?? '', 'tanh', where)
   return { kind: 'dense', weight, bias: (config.bias ?? true) ? bias : undefined, activation }
@@ -115,7 +129,10 @@ function className(type: string): string {
 function inside(folder: string, path: string, model: string): string {
   const full = normalize(join(folder, path))
   if (full !== normalize(folder) && !full.startsWith(normalize(folder + sep))) {
-    throw new ServerError('model_invalid', `${model}: modules.json names ${basename(path)} outside the model's folder`)
+    throw new ServerError(
+      'model_invalid',
+      `${model}: modules.json names ${basename(path)} outside the model's folder`,
+    )
   }
   return full
 }

@@ -36,7 +36,8 @@ export async function openFolder(path: string): Promise<ModelSpec> {
     ? ((await readJson(join(folder, 'config_sentence_transformers.json'), SentenceTransformersConfig)) ?? {})
     : {}
   const config = await readConfig(pipeline.transformer, name)
-  const isClassifier = config.architectures?.some((architecture) => architecture.endsWith('ForSequenceClassification')) ?? false
+  const isClassifier =
+    config.architectures?.some((architecture) => architecture.endsWith('ForSequenceClassification')) ?? false
   const head: Head = isClassifier
     ? readClassificationHead(config, settings.activation_fn, name)
     : { kind: 'embedding', steps: pipeline.steps }
@@ -64,12 +65,19 @@ export async function openFolder(path: string): Promise<ModelSpec> {
 function expectUsable(unusable: Readonly<Record<string, string>>, model: string): void {
   for (const [tensor, dtype] of Object.entries(unusable)) {
     if (!/\.(weight|bias|gamma|beta)$/.test(tensor)) continue
-    throw new ServerError('model_unsupported', `${model}: tensor ${tensor} is ${dtype}; supported are F32, F16, BF16 and I8 with scales`)
+    throw new ServerError(
+      'model_unsupported',
+      `${model}: tensor ${tensor} is ${dtype}; supported are F32, F16, BF16 and I8 with scales`,
+    )
   }
 }
 
 /** Where the activation comes from: sentence-transformers 6.2, CrossEncoder. */
-function readClassificationHead(config: ConfigJson, moduleActivation: string | null | undefined, model: string): Head {
+function readClassificationHead(
+  config: ConfigJson,
+  moduleActivation: string | null | undefined,
+  model: string,
+): Head {
   const names = config.id2label ?? {}
   const count = config.num_labels ?? (Object.keys(names).length || 2)
   const labels = Array.from({ length: count }, (_, index) => names[index] ?? `LABEL_${index}`)

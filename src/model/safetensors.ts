@@ -30,15 +30,18 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
 }
 
 async function readHeader(handle: FileHandle, size: number, name: string) {
-  if (size < 8) throw invalid(name, `the file has ${size} bytes; a safetensors file starts with 8 bytes of header length`)
+  if (size < 8)
+    throw invalid(name, `the file has ${size} bytes; a safetensors file starts with 8 bytes of header length`)
   const { buffer: prefix } = await handle.read(Buffer.alloc(8), 0, 8, 0)
   const length = Number(prefix.readBigUInt64LE())
   if (length > size - 8) throw invalid(name, `its header claims ${length} bytes; the file has ${size} in all`)
-  if (length > MAX_HEADER_BYTES) throw invalid(name, `its header claims ${length} bytes; at most ${MAX_HEADER_BYTES} are allowed`)
+  if (length > MAX_HEADER_BYTES)
+    throw invalid(name, `its header claims ${length} bytes; at most ${MAX_HEADER_BYTES} are allowed`)
   const { buffer } = await handle.read(Buffer.alloc(length), 0, length, 8)
   try {
     const header: unknown = JSON.parse(buffer.toString('utf8'))
-    if (typeof header !== 'object' || header === null || Array.isArray(header)) throw new Error('it is not an object')
+    if (typeof header !== 'object' || header === null || Array.isArray(header))
+      throw new Error('it is not an object')
     return { header: header as Record<string, unknown>, dataStart: 8 + length }
   } catch (error) {
     throw invalid(name, `its header is not JSON: ${error instanceof Error ? error.message : String(error)}`)
@@ -72,7 +75,10 @@ function collectTensors(header: Record<string, unknown>, facts: FileFacts): Safe
     }
     const byteLength = shape.reduce((product, dim) => product * dim, ELEMENT_BYTES[dtype])
     if (byteLength !== end - begin) {
-      throw invalid(facts.name, `tensor ${name} [${shape.join(', ')}] ${dtype} takes ${byteLength} bytes; its range has ${end - begin}`)
+      throw invalid(
+        facts.name,
+        `tensor ${name} [${shape.join(', ')}] ${dtype} takes ${byteLength} bytes; its range has ${end - begin}`,
+      )
     }
     tensors[name] = { file: facts.file, byteOffset: facts.dataStart + begin, byteLength, dtype, shape }
   }

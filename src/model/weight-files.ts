@@ -10,7 +10,13 @@ import { readSafetensors } from './safetensors.ts'
 const Index = z.looseObject({ weight_map: z.record(z.string(), z.string()) })
 
 /** Formats that are not read, and what would help. */
-const OTHER_FORMATS = ['pytorch_model.bin', 'pytorch_model.bin.index.json', 'tf_model.h5', 'model.onnx', 'onnx/model.onnx']
+const OTHER_FORMATS = [
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+  'tf_model.h5',
+  'model.onnx',
+  'onnx/model.onnx',
+]
 
 /** Every tensor of the folder. Throws `model_unsupported` where the weights are in another format only. */
 export async function openWeights(folder: string): Promise<SafetensorsFile> {
@@ -28,16 +34,24 @@ export async function openWeights(folder: string): Promise<SafetensorsFile> {
       )
     }
   }
-  throw new ServerError('model_invalid', `${name}: there is neither model.safetensors nor model.safetensors.index.json`)
+  throw new ServerError(
+    'model_invalid',
+    `${name}: there is neither model.safetensors nor model.safetensors.index.json`,
+  )
 }
 
-async function openShards(folder: string, weightMap: Readonly<Record<string, string>>): Promise<SafetensorsFile> {
+async function openShards(
+  folder: string,
+  weightMap: Readonly<Record<string, string>>,
+): Promise<SafetensorsFile> {
   const tensors: Record<string, SafetensorsFile['tensors'][string]> = {}
   const unusable: Record<string, string> = {}
   const shards = new Map<string, SafetensorsFile>()
   for (const file of new Set(Object.values(weightMap))) {
-    if (basename(file) !== file) throw new ServerError('model_invalid', `the weight index names ${file}, which is not in the folder`)
-    if (!(await exists(join(folder, file)))) throw new ServerError('model_invalid', `shard ${file} is missing`)
+    if (basename(file) !== file)
+      throw new ServerError('model_invalid', `the weight index names ${file}, which is not in the folder`)
+    if (!(await exists(join(folder, file))))
+      throw new ServerError('model_invalid', `shard ${file} is missing`)
     shards.set(file, await readSafetensors(join(folder, file)))
   }
   for (const [name, file] of Object.entries(weightMap)) {
@@ -46,7 +60,11 @@ async function openShards(folder: string, weightMap: Readonly<Record<string, str
     const dtype = shard?.unusable[name]
     if (tensor !== undefined) tensors[name] = tensor
     else if (dtype !== undefined) unusable[name] = dtype
-    else throw new ServerError('model_invalid', `the weight index puts tensor ${name} in ${file}, which does not hold it`)
+    else
+      throw new ServerError(
+        'model_invalid',
+        `the weight index puts tensor ${name} in ${file}, which does not hold it`,
+      )
   }
   return { tensors, unusable }
 }

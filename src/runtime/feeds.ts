@@ -28,7 +28,9 @@ export function layOut(batch: RaggedBatch, roles: readonly InputRole[]): Map<Inp
   )
 }
 
-const FILLERS: Readonly<Record<InputRole, (batch: RaggedBatch, layout: Layout) => Int32Array | Float32Array>> = {
+const FILLERS: Readonly<
+  Record<InputRole, (batch: RaggedBatch, layout: Layout) => Int32Array | Float32Array>
+> = {
   ids: (batch) => batch.ids,
   types: (batch, { T }) =>
     eachToken(batch, new Int32Array(T), (index, b) => (index < at(batch.typeStarts, b) ? 0 : 1)),
@@ -47,7 +49,7 @@ const FILLERS: Readonly<Record<InputRole, (batch: RaggedBatch, layout: Layout) =
 
 /** Tokens that pooling skips. A prompt that fills the row leaves its last token, so that no row pools nothing. */
 function skipped(batch: RaggedBatch, b: number): number {
-  return Math.min(at(batch.promptLengths, b), lengthOf(batch, b) - 1)
+  return Math.min(at(batch.unpooledTokens, b), lengthOf(batch, b) - 1)
 }
 
 /** [B, S] packed indices of each row's tokens from `from(b)` on; what is past the end repeats the first of them. */
@@ -61,7 +63,11 @@ function paddedRows(batch: RaggedBatch, { B, S }: Layout, from: (b: number) => n
   return rows
 }
 
-function averages({ bounds, ...batch }: RaggedBatch, { B, T }: Layout, weight: (count: number) => number): Float32Array {
+function averages(
+  { bounds, ...batch }: RaggedBatch,
+  { B, T }: Layout,
+  weight: (count: number) => number,
+): Float32Array {
   const weights = new Float32Array(B * T)
   for (let b = 0; b < B; b++) {
     const first = at(bounds, b) + skipped({ bounds, ...batch }, b)
@@ -84,7 +90,11 @@ function positionWeights(batch: RaggedBatch, { B, T }: Layout): Float32Array {
   return weights
 }
 
-function eachToken(batch: RaggedBatch, out: Int32Array, value: (index: number, b: number) => number): Int32Array {
+function eachToken(
+  batch: RaggedBatch,
+  out: Int32Array,
+  value: (index: number, b: number) => number,
+): Int32Array {
   for (let b = 0; b < batch.bounds.length - 1; b++) {
     const start = at(batch.bounds, b)
     const end = at(batch.bounds, b + 1)

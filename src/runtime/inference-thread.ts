@@ -27,7 +27,10 @@ export class InferenceThread {
   }
 
   /** Compiles and loads the model; throws what `buildGraph` throws, or `model_invalid`. */
-  async load(spec: ModelSpec, options: Omit<InferenceOptions, 'entry'>): Promise<Runner & { readonly loaded: LoadReply }> {
+  async load(
+    spec: ModelSpec,
+    options: Omit<InferenceOptions, 'entry'>,
+  ): Promise<Runner & { readonly loaded: LoadReply }> {
     const { target, threadCount, onRestart } = options
     const ask = { spec, target, threadCount }
     const loaded = await this.#thread.call('load', ask)
@@ -49,8 +52,8 @@ export class InferenceThread {
       depth: 1,
       run: async (batch: RaggedBatch) => {
         await (restarting ?? revive())
-        const { ids, bounds, typeStarts, promptLengths } = batch
-        const buffers = [ids.buffer, bounds.buffer, typeStarts.buffer, promptLengths.buffer]
+        const { ids, bounds, typeStarts, unpooledTokens } = batch
+        const buffers = [ids.buffer, bounds.buffer, typeStarts.buffer, unpooledTokens.buffer]
         try {
           return await this.#thread.call('run', batch, buffers)
         } catch (error) {

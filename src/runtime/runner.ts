@@ -8,7 +8,7 @@ export interface RaggedBatch {
   /** Index within each row from which token types are 1; the row's length where none is: [B]. */
   readonly typeStarts: Int32Array<ArrayBuffer>
   /** Tokens at the start of each row that pooling leaves out: [B]. */
-  readonly promptLengths: Int32Array<ArrayBuffer>
+  readonly unpooledTokens: Int32Array<ArrayBuffer>
 }
 
 export interface RunResult {

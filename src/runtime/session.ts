@@ -18,13 +18,16 @@ export async function createSession(graph: CompiledGraph, threadCount: number): 
     async run(batch) {
       const feeds: Record<string, Tensor> = {}
       for (const [role, { data, dims }] of layOut(batch, graph.inputs)) {
-        feeds[role] = data instanceof Int32Array ? new Tensor('int32', data, dims) : new Tensor('float32', data, dims)
+        feeds[role] =
+          data instanceof Int32Array ? new Tensor('int32', data, dims) : new Tensor('float32', data, dims)
       }
       try {
         const outputs = await session.run(feeds)
         return outputs[OUTPUT]?.data as Float32Array<ArrayBuffer>
       } catch (error) {
-        throw new ServerError('inference_failed', `ONNX Runtime failed: ${messageOf(error)}`, { cause: error })
+        throw new ServerError('inference_failed', `ONNX Runtime failed: ${messageOf(error)}`, {
+          cause: error,
+        })
       }
     },
   }
@@ -52,7 +55,9 @@ async function create(graph: CompiledGraph, threadCount: number): Promise<Infere
       },
     })
   } catch (error) {
-    throw new ServerError('model_invalid', `ONNX Runtime refused the compiled graph: ${messageOf(error)}`, { cause: error })
+    throw new ServerError('model_invalid', `ONNX Runtime refused the compiled graph: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }
 

@@ -26,7 +26,10 @@ serveCalls<InferenceCalls>({
     const start = performance.now()
     const rows = await session.run(batch)
     const runMs = performance.now() - start
-    return { reply: { rows, nonFiniteRows: findNonFinite(rows, batch.bounds.length - 1), runMs }, transfer: [rows.buffer] }
+    return {
+      reply: { rows, nonFiniteRows: findNonFinite(rows, batch.bounds.length - 1), runMs },
+      transfer: [rows.buffer],
+    }
   },
 })
 
@@ -35,7 +38,7 @@ const WARM_UP: RaggedBatch = {
   ids: new Int32Array(3),
   bounds: Int32Array.of(0, 1, 3),
   typeStarts: Int32Array.of(1, 2),
-  promptLengths: new Int32Array(2),
+  unpooledTokens: new Int32Array(2),
 }
 
 function findNonFinite(rows: Float32Array, rowCount: number): number[] {

@@ -11,14 +11,30 @@ const LEAST_WINDOW = 4096
  */
 const SPARE_TOKENS = 128
 
-/** A text's ids without special tokens: all of them, or at least `needed` from the side that truncation keeps. */
-export async function encodeText(tokenizer: Tokenizer, text: string, needed: number, keep: TruncationSide): Promise<number[]> {
+export interface EncodedText {
+  /** Without special tokens: all of them, or at least the needed number from the side that truncation keeps. */
+  readonly ids: readonly number[]
+  /** Tokens of the whole text; of one that was not read to its end, judged by its characters. */
+  readonly length: number
+}
+
+/** Reads as much of a text as its first, or last, `needed` tokens take. */
+export async function encodeText(
+  tokenizer: Tokenizer,
+  text: string,
+  needed: number,
+  keep: TruncationSide,
+): Promise<EncodedText> {
   const enough = needed + SPARE_TOKENS
   let size = Math.max(LEAST_WINDOW, CHARACTERS_PER_TOKEN * enough)
   while (true) {
     const window = cutAtSpace(text, size, keep)
     const encoding = await tokenizer.encode(window, null, { addSpecialTokens: false })
-    if (window.length === text.length || encoding.getLength() >= enough) return idsOf(encoding, enough, keep)
+    const count = encoding.getLength()
+    if (window.length === text.length) return { ids: idsOf(encoding, enough, keep), length: count }
+    if (count >= enough) {
+      return { ids: idsOf(encoding, enough, keep), length: Math.round((count * text.length) / window.length) }
+    }
     size *= 2
   }
 }
@@ -29,14 +45,17 @@ export async function encodeTexts(
   texts: readonly string[],
   needed: number,
   keep: TruncationSide,
-): Promise<number[][]> {
+): Promise<EncodedText[]> {
   const enough = needed + SPARE_TOKENS
   const window = Math.max(LEAST_WINDOW, CHARACTERS_PER_TOKEN * enough)
   if (texts.length === 1 || texts.some((text) => text.length > window)) {
     return Promise.all(texts.map((text) => encodeText(tokenizer, text, needed, keep)))
   }
   const encodings = await tokenizer.encodeBatch([...texts], { addSpecialTokens: false })
-  return encodings.map((encoding) => idsOf(encoding, enough, keep))
+  return encodings.map((encoding) => {
+    const length = encoding.getLength()
+    return { ids: idsOf(encoding, enough, keep), length }
+  })
 }
 
 /** The kept side's `size` characters, cut where a space begins if one is near, never inside a surrogate pair. */

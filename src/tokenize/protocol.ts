@@ -8,8 +8,8 @@ export interface TokenizedRows {
   readonly bounds: Int32Array<ArrayBuffer>
   /** Index within each row from which token types are 1; the row's length where none is: [B] */
   readonly typeStarts: Int32Array<ArrayBuffer>
-  /** Tokens of each row that belong to its prompt, leading special tokens included: [B] */
-  readonly promptLengths: Int32Array<ArrayBuffer>
+  /** Tokens at the start of each row that pooling leaves out: [B] */
+  readonly unpooledTokens: Int32Array<ArrayBuffer>
   /** Tokens of all texts, without the special tokens that the template adds. */
   readonly textTokens: number
 }
@@ -26,14 +26,28 @@ export interface RowOptions {
   readonly vocabularySize: number
 }
 
-/** The first side of pairs: the ids of a query that all share, or a text for each. */
-export type PairFirsts = Int32Array<ArrayBuffer> | readonly string[]
+/** A rerank query, tokenized once for all its documents. `length`: see `EncodedText`. */
+export interface TokenizedQuery {
+  readonly ids: Int32Array<ArrayBuffer>
+  readonly length: number
+}
+
+/** The first side of pairs: a query that all share, or a text for each. */
+export type PairFirsts = TokenizedQuery | readonly string[]
+
+export interface Prompt {
+  readonly text: string
+  /** False: pooling leaves its tokens out. */
+  readonly pooled: boolean
+}
 
 export interface TokenizeCalls {
   open: { ask: { tokenizer: number; spec: TokenizerSpec }; reply: { pairs: boolean } }
-  texts: { ask: { tokenizer: number; texts: readonly string[]; prompt: string; options: RowOptions }; reply: TokenizedRows }
-  /** One text without special tokens, at most `maxTokens` of it from the side that truncation keeps. */
-  query: { ask: { tokenizer: number; text: string; options: RowOptions }; reply: { ids: Int32Array<ArrayBuffer> } }
+  texts: {
+    ask: { tokenizer: number; texts: readonly string[]; prompt: Prompt; options: RowOptions }
+    reply: TokenizedRows
+  }
+  query: { ask: { tokenizer: number; text: string; options: RowOptions }; reply: TokenizedQuery }
   pairs: {
     ask: { tokenizer: number; first: PairFirsts; second: readonly string[]; options: RowOptions }
     reply: TokenizedRows

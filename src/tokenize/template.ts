@@ -24,7 +24,10 @@ const SECOND = 'b'
 export async function learnTemplate(tokenizer: Tokenizer): Promise<Template> {
   const single = frame(await tokenizer.encode(FIRST))
   if (single === undefined || single.length !== 2) {
-    throw new ServerError('model_unsupported', 'the tokenizer does not put fixed special tokens around a text')
+    throw new ServerError(
+      'model_unsupported',
+      'the tokenizer does not put fixed special tokens around a text',
+    )
   }
   const [before = [], after = []] = single
   return { single: { before, after }, pair: learnPair(await tokenizer.encode(FIRST, SECOND)) }

@@ -28,23 +28,27 @@ serveCalls<TokenizeCalls>({
 
   async texts({ tokenizer, texts, prompt, options }) {
     const opened = find(tokenizer)
-    const full = prompt === '' ? texts : texts.map((text) => prompt + text)
-    const ids = await encodeTexts(opened.native, full, options.maxTokens, sideOf(options))
-    return move(singleRows(ids, opened.template.single, await promptLength(opened, prompt), options))
+    const full = prompt.text === '' ? texts : texts.map((text) => prompt.text + text)
+    const encoded = await encodeTexts(opened.native, full, options.maxTokens, sideOf(options))
+    const unpooledTokens = prompt.pooled ? 0 : await promptLength(opened, prompt.text)
+    return move(singleRows(encoded, opened.template.single, unpooledTokens, options))
   },
 
   async query({ tokenizer, text, options }) {
-    const ids = Int32Array.from(await encodeText(find(tokenizer).native, text, options.maxTokens, sideOf(options)))
-    return { reply: { ids }, transfer: [ids.buffer] }
+    const encoded = await encodeText(find(tokenizer).native, text, options.maxTokens, sideOf(options))
+    const ids = Int32Array.from(encoded.ids)
+    return { reply: { ids, length: encoded.length }, transfer: [ids.buffer] }
   },
 
   async pairs({ tokenizer, first, second, options }) {
     const { native, template } = find(tokenizer)
-    if (template.pair === undefined) throw new ServerError('wrong_task', 'the tokenizer of this model does not join pairs')
+    if (template.pair === undefined)
+      throw new ServerError('wrong_task', 'the tokenizer of this model does not join pairs')
     const { maxTokens } = options
     const side = sideOf(options)
     const seconds = await encodeTexts(native, second, maxTokens, side)
-    const firsts = first instanceof Int32Array ? [...first] : await encodeTexts(native, first, maxTokens, side)
+    const firsts =
+      'ids' in first ? [{ ...first, ids: [...first.ids] }] : await encodeTexts(native, first, maxTokens, side)
     return move(pairRows(firsts, seconds, template.pair, options))
   },
 })
@@ -78,7 +82,10 @@ function sideOf({ truncate }: RowOptions): 'left' | 'right' {
 }
 
 /** Ids of the prompt alone, less one for a closing special token (sentence-transformers 6.2, Transformer module). */
-async function promptLength({ native, template, promptLengths }: OpenTokenizer, prompt: string): Promise<number> {
+async function promptLength(
+  { native, template, promptLengths }: OpenTokenizer,
+  prompt: string,
+): Promise<number> {
   if (prompt === '') return 0
   const known = promptLengths.get(prompt)
   if (known !== undefined) return known
@@ -88,6 +95,6 @@ async function promptLength({ native, template, promptLengths }: OpenTokenizer, 
 }
 
 function move(rows: TokenizedRows): Answer<TokenizedRows> {
-  const { ids, bounds, typeStarts, promptLengths } = rows
-  return { reply: rows, transfer: [ids.buffer, bounds.buffer, typeStarts.buffer, promptLengths.buffer] }
+  const { ids, bounds, typeStarts, unpooledTokens } = rows
+  return { reply: rows, transfer: [ids.buffer, bounds.buffer, typeStarts.buffer, unpooledTokens.buffer] }
 }

@@ -1,15 +1,26 @@
 import { ThreadClient } from '../base/thread-client.ts'
 import type { TokenizerSpec } from '../model/spec.ts'
-import type { PairFirsts, RowOptions, TokenizeCalls, TokenizedRows } from './protocol.ts'
+import type {
+  PairFirsts,
+  Prompt,
+  RowOptions,
+  TokenizeCalls,
+  TokenizedQuery,
+  TokenizedRows,
+} from './protocol.ts'
 
-export type { RowOptions, TokenizedRows } from './protocol.ts'
+export type { Prompt, RowOptions, TokenizedQuery, TokenizedRows } from './protocol.ts'
 
 /** Texts to rows of ids. Throws `text_too_long` or `invalid_request`, naming the item. */
 export interface Tokenizer {
-  readonly texts: (texts: readonly string[], prompt: string, options: RowOptions) => Promise<TokenizedRows>
-  /** Ids of a rerank query, to be given to every `pairs` call of its request. */
-  readonly query: (text: string, options: RowOptions) => Promise<Int32Array<ArrayBuffer>>
-  readonly pairs: (first: PairFirsts, second: readonly string[], options: RowOptions) => Promise<TokenizedRows>
+  readonly texts: (texts: readonly string[], prompt: Prompt, options: RowOptions) => Promise<TokenizedRows>
+  /** To be given to every `pairs` call of its request. */
+  readonly query: (text: string, options: RowOptions) => Promise<TokenizedQuery>
+  readonly pairs: (
+    first: PairFirsts,
+    second: readonly string[],
+    options: RowOptions,
+  ) => Promise<TokenizedRows>
 }
 
 /** One thread holds the tokenizers of all models; the native library spreads their work over the cores. */
@@ -23,7 +34,7 @@ export class TokenizerThread {
     await this.#thread.call('open', { tokenizer, spec })
     return {
       texts: (texts, prompt, options) => this.#call('texts', { tokenizer, texts, prompt, options }),
-      query: async (text, options) => (await this.#call('query', { tokenizer, text, options })).ids,
+      query: (text, options) => this.#call('query', { tokenizer, text, options }),
       pairs: (first, second, options) => this.#call('pairs', { tokenizer, first, second, options }),
     }
   }
@@ -33,7 +44,10 @@ export class TokenizerThread {
   }
 
   /** A thread that died is started again, and the call made once more: tokenizing changes nothing but the reply. */
-  async #call<K extends 'texts' | 'query' | 'pairs'>(kind: K, ask: TokenizeCalls[K]['ask']): Promise<TokenizeCalls[K]['reply']> {
+  async #call<K extends 'texts' | 'query' | 'pairs'>(
+    kind: K,
+    ask: TokenizeCalls[K]['ask'],
+  ): Promise<TokenizeCalls[K]['reply']> {
     try {
       return await this.#thread.call(kind, ask)
     } catch (error) {

@@ -46,7 +46,10 @@ function pool(b: GraphBuilder, states: Value, mode: PoolingMode): Value {
 function dense(b: GraphBuilder, vectors: Value, step: DenseStep): Value {
   const width = vectors.shape[1]
   if (step.weight.shape[1] !== width) {
-    throw new ServerError('model_invalid', `a Dense module takes ${step.weight.shape[1]} numbers; it is given ${width}`)
+    throw new ServerError(
+      'model_invalid',
+      `a Dense module takes ${step.weight.shape[1]} numbers; it is given ${width}`,
+    )
   }
   const weight = b.cast(b.tensor(step.weight), 'f32')
   const bias = step.bias && b.cast(b.tensor(step.bias), 'f32')

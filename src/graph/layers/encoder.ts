@@ -37,9 +37,15 @@ export interface LayerNames {
   readonly outputNorm: string
 }
 
-export function buildEncoder(b: GraphBuilder, plan: EncoderPlan, tensors: TensorTable, kernels: Kernels): Value {
+export function buildEncoder(
+  b: GraphBuilder,
+  plan: EncoderPlan,
+  tensors: TensorTable,
+  kernels: Kernels,
+): Value {
   let x = buildEmbeddings(b, plan, tensors, kernels)
-  for (let index = 0; index < plan.layerCount; index++) x = buildLayer(b, x, plan, plan.layer(index), tensors, kernels)
+  for (let index = 0; index < plan.layerCount; index++)
+    x = buildLayer(b, x, plan, plan.layer(index), tensors, kernels)
   return x
 }
 
@@ -71,7 +77,12 @@ function buildLayer(
   const attentionOutput = tensors.linear(names.attentionOutput, H, H)
   const attentionNorm = tensors.norm(names.attentionNorm, H, plan.normEpsilon)
   const attended = kernels.linearAddNorm(b, context, attentionOutput, x, attentionNorm)
-  const raised = kernels.linear(b, attended, tensors.linear(names.up, plan.intermediateSize, H), plan.activation)
+  const raised = kernels.linear(
+    b,
+    attended,
+    tensors.linear(names.up, plan.intermediateSize, H),
+    plan.activation,
+  )
   const down = tensors.linear(names.down, H, plan.intermediateSize)
   return kernels.linearAddNorm(b, raised, down, attended, tensors.norm(names.outputNorm, H, plan.normEpsilon))
 }

@@ -1,0 +1,167 @@
+/** Every fixture against the numbers of the Python libraries: token ids equal, vectors and scores within 2e-5. */
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { BUNDLED_MODEL, type OpenModel, openModel } from '../open-model.ts'
+
+interface EmbedCase {
+  readonly name: string
+  readonly text: string
+  readonly prompt_name?: string
+  readonly ids: readonly number[]
+  readonly vector: readonly number[]
+}
+
+interface RerankCase {
+  readonly name: string
+  readonly query: string
+  readonly document: string
+  readonly ids: readonly number[]
+  readonly type_ids: readonly number[]
+  readonly logits: readonly number[]
+  readonly scores: readonly number[]
+}
+
+interface Golden {
+  readonly kind: 'embed' | 'rerank'
+  readonly cases: readonly EmbedCase[] | readonly RerankCase[]
+}
+
+interface Fixture {
+  readonly name: string
+  readonly folder: string
+  readonly golden: Golden
+}
+
+const TOLERANCE = 2e-5
+
+const here = import.meta.dirname
+const bundled: Fixture = {
+  name: 'bundled model',
+  folder: BUNDLED_MODEL,
+  golden: { ...(readJson(join(here, 'bundled.json')) as Golden), kind: 'embed' },
+}
+const fixtures: Fixture[] = readdirSync(here, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !entry.name.startsWith('_') && entry.name !== 'families')
+  .flatMap(({ name: family }) => readdirSync(join(here, family)).map((name) => join(here, family, name)))
+  .map((path) => ({
+    name: path.slice(here.length + 1),
+    folder: join(path, 'model'),
+    golden: readJson(join(path, 'golden.json')) as Golden,
+  }))
+
+test('there are fixtures of every kind', () => {
+  expect(fixtures.length).toBeGreaterThan(30)
+  expect(new Set(fixtures.map(({ golden }) => golden.kind))).toEqual(new Set(['embed', 'rerank']))
+})
+
+describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
+  let model: OpenModel
+  beforeAll(async () => {
+    model = await openModel(folder)
+  })
+  afterAll(() => model?.close())
+
+  if (golden.kind === 'embed') {
+    const cases = golden.cases as readonly EmbedCase[]
+    test.each(cases)('embeds "$name" alone', async (golden) => {
+      const { text, prompt_name: promptName, ids, vector } = golden
+      expect(await tokenize(model, text, promptName)).toEqual(ids)
+      const { vectors } = await model.engine.embed({
+        kind: 'embed',
+        model: undefined,
+        texts: [text],
+        promptName,
+      })
+      expectClose(vectors, vector)
+    })
+
+    test('embeds all texts of a prompt in one request', async () => {
+      for (const promptName of new Set(cases.map((golden) => golden.prompt_name))) {
+        const some = cases.filter((golden) => golden.prompt_name === promptName)
+        const texts = some.map(({ text }) => text)
+        const { vectors, dimensions } = await model.engine.embed({
+          kind: 'embed',
+          model: undefined,
+          texts,
+          promptName,
+        })
+        for (const [row, { vector }] of some.entries()) {
+          expectClose(vectors.subarray(row * dimensions, (row + 1) * dimensions), vector)
+        }
+      }
+    })
+  } else {
+    const cases = golden.cases as readonly RerankCase[]
+    test.each(cases)(
+      'scores "$name" alone',
+      async ({ query, document, ids, type_ids: types, logits, scores }) => {
+        const rows = await model.tokenizer.pairs([query], [document], rowOptions(model))
+        expect([...rows.ids]).toEqual(ids)
+        expect(ids.map((_, index) => (index < (rows.typeStarts[0] ?? 0) ? 0 : 1))).toEqual(types)
+        const texts = [query]
+        const result = await model.engine.classify({
+          kind: 'classify',
+          model: undefined,
+          texts,
+          pairs: [document],
+        })
+        expectClose(result.scores, scores)
+        expectClose(result.logits, logits)
+      },
+    )
+
+    test('scores all pairs in one request', async () => {
+      const texts = cases.map(({ query }) => query)
+      const pairs = cases.map(({ document }) => document)
+      const { scores } = await model.engine.classify({ kind: 'classify', model: undefined, texts, pairs })
+      expectClose(
+        scores,
+        cases.flatMap((golden) => golden.scores),
+      )
+    })
+
+    test.runIf(cases[0]?.scores.length === 1)('reranks the documents of one query', async () => {
+      for (const query of new Set(cases.map((golden) => golden.query))) {
+        const some = cases.filter((golden) => golden.query === query)
+        const documents = some.map(({ document }) => document)
+        const { scores } = await model.engine.rerank({ kind: 'rerank', model: undefined, query, documents })
+        expectClose(
+          scores,
+          some.flatMap((golden) => golden.scores),
+        )
+      }
+    })
+  }
+})
+
+async function tokenize(
+  { spec, tokenizer, ...model }: OpenModel,
+  text: string,
+  promptName = spec.defaultPromptName,
+) {
+  const prompt = { text: promptName === undefined ? '' : (spec.prompts[promptName] ?? ''), pooled: true }
+  return [...(await tokenizer.texts([text], prompt, rowOptions({ spec, tokenizer, ...model }))).ids]
+}
+
+function rowOptions({ spec, runner }: OpenModel) {
+  return {
+    noun: 'text',
+    firstIndex: 0,
+    truncate: spec.tokenizer.truncationSide,
+    maxTokens: Math.min(spec.tokenizer.maxTokens ?? Infinity, runner.limits.maxTokens),
+    vocabularySize: runner.limits.vocabularySize,
+  }
+}
+
+/** Vectors of models that do not normalize reach 20: their tolerance grows with their largest number. */
+function expectClose(actual: Float32Array, expected: readonly number[]): void {
+  expect(actual.length).toBe(expected.length)
+  const largest = Math.max(1, ...expected.map(Math.abs))
+  const worst = Math.max(...expected.map((value, index) => Math.abs((actual[index] ?? NaN) - value)))
+  expect(worst).toBeLessThanOrEqual(TOLERANCE * largest)
+}
+
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(path, 'utf8'))
+}
