@@ -3,7 +3,7 @@ import type { TensorDtype, TensorRef } from '../model/spec.ts'
 import type { InputRole } from './contract.ts'
 import { INPUTS } from './contract.ts'
 import type { Attribute, Dtype, Graph, GraphNode, Initializer, Shape, Value } from './ir.ts'
-import { ONNX_TYPES } from './encode.ts'
+import { ONNX_TYPES } from './ir.ts'
 import { inferOutput } from './ops.ts'
 
 const TENSOR_DTYPES: Readonly<Record<TensorDtype, Dtype>> = { F32: 'f32', F16: 'f16', BF16: 'bf16', I8: 'i8' }

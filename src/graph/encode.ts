@@ -1,17 +1,8 @@
 /** The graph as an ONNX ModelProto: protocol buffers, onnx.proto of ONNX 1.19, written by hand because we need ten messages. */
 import type { TensorRef } from '../model/spec.ts'
-import type { Attribute, Dtype, Graph, GraphNode, Initializer, Value } from './ir.ts'
+import type { Attribute, Graph, GraphNode, Initializer, Value } from './ir.ts'
+import { ONNX_TYPES } from './ir.ts'
 import { OPERATORS } from './ops.ts'
-
-/** TensorProto.DataType */
-export const ONNX_TYPES: Readonly<Record<Dtype, number>> = {
-  f32: 1,
-  i8: 3,
-  i32: 6,
-  i64: 7,
-  f16: 10,
-  bf16: 16,
-}
 
 const IR_VERSION = 10
 const OPSETS = [

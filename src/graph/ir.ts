@@ -7,6 +7,16 @@ import type { TensorRef } from '../model/spec.ts'
 
 export type Dtype = 'f32' | 'f16' | 'bf16' | 'i8' | 'i32' | 'i64'
 
+/** TensorProto.DataType of ONNX. */
+export const ONNX_TYPES: Readonly<Record<Dtype, number>> = {
+  f32: 1,
+  i8: 3,
+  i32: 6,
+  i64: 7,
+  f16: 10,
+  bf16: 16,
+}
+
 /** A number, a letter known at run time, or a product of letters such as `B*S`. */
 export type Dim = number | string
 export type Shape = readonly Dim[]

@@ -1,7 +1,7 @@
 /** Every operator that our graphs use, with the shape rule that catches a wrong graph when it is built. */
 import { ServerError } from '../errors.ts'
 import type { Attribute, Dim, Dtype, Shape, Value } from './ir.ts'
-import { formatShape } from './ir.ts'
+import { ONNX_TYPES, formatShape } from './ir.ts'
 
 export type Attributes = Readonly<Record<string, Attribute>>
 type Operands = readonly (Value | undefined)[]
@@ -54,22 +54,14 @@ export function inferOutput(op: string, operands: Operands, attributes: Attribut
   }
 }
 
-const ONNX_DTYPE_NAMES: Readonly<Record<number, Dtype>> = {
-  1: 'f32',
-  3: 'i8',
-  6: 'i32',
-  7: 'i64',
-  10: 'f16',
-  16: 'bf16',
-}
-
 function unary([x]: Operands): Omit<Value, 'name'> {
   return float(required(x))
 }
 
 function inferCast([x]: Operands, attributes: Attributes): Omit<Value, 'name'> {
-  const dtype = ONNX_DTYPE_NAMES[intOf(attributes, 'to')]
-  if (dtype === undefined) throw new Error(`cannot cast to ONNX type ${intOf(attributes, 'to')}`)
+  const type = intOf(attributes, 'to')
+  const dtype = (Object.keys(ONNX_TYPES) as Dtype[]).find((candidate) => ONNX_TYPES[candidate] === type)
+  if (dtype === undefined) throw new Error(`cannot cast to ONNX type ${type}`)
   return { dtype, shape: required(x).shape }
 }
 

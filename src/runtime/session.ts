@@ -1,28 +1,27 @@
 /** The only door to ONNX Runtime. */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { ServerError } from '../errors.ts'
-import type { CompiledGraph } from '../graph/contract.ts'
+import type { CompiledGraph, InputRole } from '../graph/contract.ts'
 import { OUTPUT } from '../graph/contract.ts'
-import { layOut } from './feeds.ts'
-import type { RaggedBatch } from './runner.ts'
+import type { Feed } from './feeds.ts'
 
 export interface Session {
-  /** [B, width] */
-  readonly run: (batch: RaggedBatch) => Promise<Float32Array<ArrayBuffer>>
+  /** One feed for each of the graph's inputs; [B, width]. Throws `inference_failed`. */
+  readonly run: (feeds: ReadonlyMap<InputRole, Feed>) => Promise<Float32Array<ArrayBuffer>>
 }
 
 /** Throws `model_invalid` where ONNX Runtime cannot make a session of the graph and its weights. */
 export async function createSession(graph: CompiledGraph, threadCount: number): Promise<Session> {
   const session = await create(graph, threadCount)
   return {
-    async run(batch) {
-      const feeds: Record<string, Tensor> = {}
-      for (const [role, { data, dims }] of layOut(batch, graph.inputs)) {
-        feeds[role] =
+    async run(feeds) {
+      const tensors: Record<string, Tensor> = {}
+      for (const [role, { data, dims }] of feeds) {
+        tensors[role] =
           data instanceof Int32Array ? new Tensor('int32', data, dims) : new Tensor('float32', data, dims)
       }
       try {
-        const outputs = await session.run(feeds)
+        const outputs = await session.run(tensors)
         return outputs[OUTPUT]?.data as Float32Array<ArrayBuffer>
       } catch (error) {
         throw new ServerError('inference_failed', `ONNX Runtime failed: ${messageOf(error)}`, {

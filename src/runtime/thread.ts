@@ -3,28 +3,31 @@ import type { Answer } from '../base/thread-server.ts'
 import { serveCalls } from '../base/thread-server.ts'
 import { ServerError } from '../errors.ts'
 import { buildGraph } from '../graph/build.ts'
+import type { InputRole } from '../graph/contract.ts'
+import { layOut } from './feeds.ts'
 import type { InferenceCalls, LoadReply } from './protocol.ts'
 import type { RaggedBatch, RunResult } from './runner.ts'
 import type { Session } from './session.ts'
 import { createSession } from './session.ts'
 
-let session: Session | undefined
+let model: { session: Session; inputs: readonly InputRole[] } | undefined
 
 serveCalls<InferenceCalls>({
   async load({ spec, target, threadCount }): Promise<Answer<LoadReply>> {
     const start = performance.now()
     const graph = buildGraph(spec, target)
-    session = await createSession(graph, threadCount)
-    await session.run(WARM_UP)
+    const session = await createSession(graph, threadCount)
+    await session.run(layOut(WARM_UP, graph.inputs))
+    model = { session, inputs: graph.inputs }
     const { maxTokens, vocabularySize, outputWidth, unusedTensors } = graph
     const loadMs = performance.now() - start
     return { reply: { maxTokens, vocabularySize, outputWidth, unusedTensors, loadMs } }
   },
 
   async run(batch: RaggedBatch): Promise<Answer<RunResult>> {
-    if (session === undefined) throw new ServerError('internal', 'no model is loaded in this thread')
+    if (model === undefined) throw new ServerError('internal', 'no model is loaded in this thread')
     const start = performance.now()
-    const rows = await session.run(batch)
+    const rows = await model.session.run(layOut(batch, model.inputs))
     const runMs = performance.now() - start
     return {
       reply: { rows, nonFiniteRows: findNonFinite(rows, batch.bounds.length - 1), runMs },

@@ -3,7 +3,7 @@ import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
 import type { HiddenActivation } from '../layers/activation.ts'
 import { activate } from '../layers/activation.ts'
-import type { Kernels } from '../target.ts'
+import type { Kernels } from '../kernels.ts'
 import type { TensorTable } from '../tensor-table.ts'
 
 /** logits = output(activation(dense(first token))) */

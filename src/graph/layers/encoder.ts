@@ -1,7 +1,8 @@
 /** A family's plan made into a graph: token ids in, hidden states [T, H] out. */
+import { ServerError } from '../../errors.ts'
 import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
-import type { Kernels } from '../target.ts'
+import type { Kernels } from '../kernels.ts'
 import type { TensorTable } from '../tensor-table.ts'
 import type { HiddenActivation } from './activation.ts'
 
@@ -43,6 +44,12 @@ export function buildEncoder(
   tensors: TensorTable,
   kernels: Kernels,
 ): Value {
+  if (plan.hiddenSize % plan.headCount !== 0) {
+    throw new ServerError(
+      'model_invalid',
+      `${plan.hiddenSize} hidden numbers do not split into ${plan.headCount} heads`,
+    )
+  }
   let x = buildEmbeddings(b, plan, tensors, kernels)
   for (let index = 0; index < plan.layerCount; index++)
     x = buildLayer(b, x, plan, plan.layer(index), tensors, kernels)

@@ -7,7 +7,7 @@ import type { TensorRef } from '../../model/spec.ts'
 import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
 import { activate } from '../layers/activation.ts'
-import type { AttentionInputs, Kernels } from '../target.ts'
+import type { AttentionInputs, Kernels } from '../kernels.ts'
 import type { Linear, Matrix, Norm } from '../tensor-table.ts'
 
 export const cpuF32: Kernels = {

@@ -1,0 +1,55 @@
+/** The session without the engine, packed and padded: what the engine is measured against. */
+import { buildGraph } from '../src/graph/build.ts'
+import type { CompiledGraph } from '../src/graph/contract.ts'
+import { openFolder } from '../src/model/open-folder.ts'
+import type { RaggedBatch } from '../src/runtime/runner.ts'
+import { layOut } from '../src/runtime/feeds.ts'
+import { createSession } from '../src/runtime/session.ts'
+import { MODEL } from './harness.ts'
+
+export interface BareSession {
+  /** Rows of ids as one packed batch. */
+  readonly packed: (rows: readonly Int32Array[]) => Promise<unknown>
+  /** The same graph and kernels over rows padded to the longest: what a padded server computes. */
+  readonly padded: (rows: readonly Int32Array[]) => Promise<unknown>
+}
+
+export async function openBareSession(threadCount: number): Promise<BareSession> {
+  const spec = await openFolder(MODEL)
+  const graph = buildGraph(spec, 'cpu-f32')
+  const session = await createSession(graph, threadCount)
+  return {
+    packed: (rows) => session.run(layOut(pack(rows), graph.inputs)),
+    padded: (rows) => session.run(padFeeds(rows, graph.inputs)),
+  }
+}
+
+/** Padding goes through every layer; attention and pooling mask it, as the length of each row tells them. */
+function padFeeds(rows: readonly Int32Array[], inputs: CompiledGraph['inputs']) {
+  const S = Math.max(...rows.map((row) => row.length))
+  const filled = rows.map((row) => {
+    const padded = new Int32Array(S)
+    padded.set(row)
+    return padded
+  })
+  const feeds = layOut(pack(filled), inputs)
+  const T = rows.length * S
+  const means = new Float32Array(rows.length * T)
+  for (const [b, row] of rows.entries()) means.fill(1 / row.length, b * T + b * S, b * T + b * S + row.length)
+  feeds.set('last_positions', { data: Int32Array.from(rows, (row) => row.length - 1), dims: [rows.length] })
+  feeds.set('mean_weights', { data: means, dims: [rows.length, T] })
+  return feeds
+}
+
+export function pack(rows: readonly Int32Array[]): RaggedBatch {
+  const bounds = new Int32Array(rows.length + 1)
+  for (const [b, row] of rows.entries()) bounds[b + 1] = (bounds[b] as number) + row.length
+  const ids = new Int32Array(bounds[rows.length] as number)
+  for (const [b, row] of rows.entries()) ids.set(row, bounds[b])
+  return {
+    ids,
+    bounds,
+    typeStarts: Int32Array.from(rows, (row) => row.length),
+    unpooledTokens: new Int32Array(rows.length),
+  }
+}

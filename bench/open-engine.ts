@@ -1,0 +1,34 @@
+import { loadConfig } from '../src/config.ts'
+import type { Engine } from '../src/engine/engine.ts'
+import { openFolder } from '../src/model/open-folder.ts'
+import { startService } from '../src/start.ts'
+import { TokenizerThread } from '../src/tokenize/tokenizer.ts'
+import { MODEL } from './harness.ts'
+
+/** The bundled model behind the engine that `handler.ts` opens, and its ids for the bare session. */
+export async function openEngineForBench(env: Record<string, string> = {}): Promise<{
+  engine: Engine
+  rowsOf: (texts: readonly string[]) => Promise<Int32Array[]>
+  close: () => Promise<void>
+}> {
+  const engine = await startService(loadConfig(env, []), () => {})
+  const tokenizers = new TokenizerThread()
+  const tokenizer = await tokenizers.open((await openFolder(MODEL)).tokenizer)
+  return {
+    engine,
+    async rowsOf(texts) {
+      const options = {
+        noun: 'text',
+        firstIndex: 0,
+        truncate: 'right',
+        maxTokens: 256,
+        vocabularySize: 30_522,
+      } as const
+      const { ids, bounds } = await tokenizer.texts(texts, { text: '', pooled: true }, options)
+      return texts.map((_, b) => ids.slice(bounds[b], bounds[b + 1]))
+    },
+    async close() {
+      await Promise.all([engine.close(), tokenizers.close()])
+    },
+  }
+}

@@ -1,0 +1,162 @@
+/** Imports go one way: the table is the design, and a planted violation shows that this test sees one. */
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { expect, test } from 'vitest'
+
+const root = normalize(join(import.meta.dirname, '..'))
+
+/** Room → what it may import besides itself: a file (a room's face) or a whole room. Type imports count. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'handler.ts': [
+    'src/config.ts',
+    'src/start.ts',
+    'src/task.ts',
+    'src/base/log.ts',
+    'src/engine/engine.ts',
+    'src/transports/local/run-once.ts',
+    'src/transports/runpod/job.ts',
+  ],
+  'src/start.ts': [
+    'src/config.ts',
+    'src/errors.ts',
+    'src/base',
+    'src/engine/engine.ts',
+    'src/model/open-folder.ts',
+    'src/runtime/inference-thread.ts',
+    'src/tokenize/tokenizer.ts',
+  ],
+  'src/config.ts': ['src/config-settings.ts', 'src/config-help.ts', 'src/errors.ts'],
+  'src/config-help.ts': ['src/config-settings.ts'],
+  'src/config-settings.ts': [],
+  'src/task.ts': [],
+  'src/errors.ts': [],
+  'src/base': ['src/errors.ts'],
+  'src/transports': ['src/dialects/dispatch.ts', 'src/task.ts', 'src/errors.ts', 'src/base'],
+  'src/dialects': ['src/task.ts', 'src/errors.ts', 'src/base'],
+  'src/engine': [
+    'src/tokenize/tokenizer.ts',
+    'src/runtime/runner.ts',
+    'src/model/spec.ts',
+    'src/task.ts',
+    'src/errors.ts',
+    'src/base',
+  ],
+  'src/tokenize': ['src/model/spec.ts', 'src/errors.ts', 'src/base'],
+  'src/runtime': [
+    'src/graph/build.ts',
+    'src/graph/contract.ts',
+    'src/graph/target.ts',
+    'src/model/spec.ts',
+    'src/errors.ts',
+    'src/base',
+  ],
+  'src/graph': ['src/model/spec.ts', 'src/errors.ts', 'src/base'],
+  'src/model': ['src/errors.ts', 'src/base'],
+}
+
+/** Package → the only places that may import it. */
+const OWNERS: Readonly<Record<string, readonly string[]>> = {
+  zod: ['src/config-settings.ts', 'src/dialects', 'src/model'],
+  'onnxruntime-node': ['src/runtime/session.ts'],
+  tokenizers: ['src/tokenize'],
+  pino: ['src/base/log.ts'],
+  'p-queue': ['handler.ts'],
+  'node:worker_threads': ['src/base'],
+  'node:fs': ['handler.ts', 'src/start.ts', 'src/model'],
+  'node:fs/promises': ['handler.ts', 'src/start.ts', 'src/model'],
+}
+
+/** Lines a file may have; above it the file must open with its reason and stand here. */
+const MAX_LINES = 300
+const LONG_FILES = ['src/config-settings.ts']
+
+interface Source {
+  readonly path: string
+  readonly text: string
+}
+
+const sources: readonly Source[] = ['handler.ts', ...listFiles('src')].map((path) => ({
+  path,
+  text: readFileSync(join(root, path), 'utf8'),
+}))
+
+test('every import goes where its room may look', () => {
+  expect(sources.flatMap(violations)).toEqual([])
+})
+
+test('every package is imported by its owner only', () => {
+  expect(sources.flatMap(foreignPackages)).toEqual([])
+})
+
+test('a planted violation is found', () => {
+  const planted = {
+    path: 'src/graph/planted.ts',
+    text: "import { x } from '../engine/engine.ts'\nimport 'onnxruntime-node'\n",
+  }
+  expect(violations(planted)).toEqual(['src/graph/planted.ts imports src/engine/engine.ts'])
+  expect(foreignPackages(planted)).toEqual(['src/graph/planted.ts imports onnxruntime-node'])
+  const behind = { path: 'src/engine/planted.ts', text: "const later = import('../runtime/session.ts')\n" }
+  expect(violations(behind)).toEqual(['src/engine/planted.ts imports src/runtime/session.ts'])
+})
+
+test('files stay short enough to be read at once', () => {
+  const long = sources.filter(({ text }) => text.split('\n').length > MAX_LINES).map(({ path }) => path)
+  expect(long).toEqual(LONG_FILES)
+})
+
+test('a family is one file of at most 150 lines', () => {
+  const families = sources.filter(({ path }) => path.startsWith('src/graph/families/'))
+  expect(families.length).toBeGreaterThan(2)
+  for (const { path, text } of families) expect(text.split('\n').length, path).toBeLessThanOrEqual(150)
+})
+
+test('the environment and the exit code are touched by the composition root alone', () => {
+  const touching = sources.filter(({ text }) => /process\.(env|argv|exit)/.test(text)).map(({ path }) => path)
+  expect(touching).toEqual(['handler.ts'])
+})
+
+function violations({ path, text }: Source): string[] {
+  const room = roomOf(path)
+  const allowed = MAY_IMPORT[room]
+  if (allowed === undefined) return [`${path} is in no room`]
+  return importsOf(text)
+    .filter((specifier) => specifier.startsWith('.'))
+    .map((specifier) => normalize(join(dirname(path), specifier)))
+    .filter(
+      (target) =>
+        roomOf(target) !== room && !allowed.some((face) => target === face || target.startsWith(`${face}/`)),
+    )
+    .map((target) => `${path} imports ${target}`)
+}
+
+function foreignPackages({ path, text }: Source): string[] {
+  return importsOf(text)
+    .filter((specifier) => Object.hasOwn(OWNERS, specifier))
+    .filter(
+      (specifier) => !OWNERS[specifier]?.some((owner) => path === owner || path.startsWith(`${owner}/`)),
+    )
+    .map((specifier) => `${path} imports ${specifier}`)
+}
+
+/** Static, dynamic and re-exporting imports, and files named for a thread. */
+function importsOf(text: string): string[] {
+  const patterns = [
+    /\bfrom '([^']+)'/g,
+    /\bimport '([^']+)'/g,
+    /\bimport\('([^']+)'\)/g,
+    /new URL\('([^']+\.ts)'/g,
+  ]
+  return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match[1] as string))
+}
+
+function roomOf(path: string): string {
+  const [first = '', second = ''] = path.split('/')
+  return first === 'src' ? `src/${second}` : first
+}
+
+function listFiles(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`
+    return entry.isDirectory() ? listFiles(path) : path.endsWith('.ts') ? [path] : []
+  })
+}
