@@ -12,7 +12,6 @@ export const ERRORS = {
   non_finite_output: { http: 500, retry: false, type: 'server_error' },
   inference_failed: { http: 500, retry: false, type: 'server_error' },
   thread_died: { http: 500, retry: true, type: 'server_error' },
-  shutting_down: { http: 503, retry: true, type: 'server_error' },
   model_invalid: { http: 500, retry: false, type: 'server_error' },
   model_unsupported: { http: 500, retry: false, type: 'server_error' },
   graph_invalid: { http: 500, retry: false, type: 'server_error' },
