@@ -1,38 +1,44 @@
 /** The composition root: starts threads first, so that they come up while the rest of the program is read. */
 import { readFile } from 'node:fs/promises'
 import type { Config } from './src/config.ts'
-import type { Engine } from './src/engine/engine.ts'
+import { ServerError, messageOf } from './src/errors.ts'
 import type { Threads } from './src/start.ts'
 import type { CallOptions } from './src/task.ts'
 import type { JobResult } from './src/transports/runpod/job.ts'
 
-type RunJob = (job: unknown, options?: CallOptions) => Promise<JobResult>
+interface Worker {
+  readonly run: (job: unknown, options?: CallOptions) => Promise<JobResult>
+  readonly close: () => Promise<void>
+}
 
-let started: Promise<{ run: RunJob; engine: Engine }> | undefined
+let started: Promise<Worker> | undefined
 
 /**
- * A RunPod job in, its output out; `{ error }` where it failed. The first call loads the models of the environment.
- * An aborted signal takes the job out of the queue.
+ * A RunPod job in, its output out; `{ error }` where it failed. The first call loads the models of the environment; where
+ * that fails, the next call tries again. An aborted signal takes the job out of the queue.
  */
 export async function handler(job: unknown, options: CallOptions = {}): Promise<unknown> {
+  const starting = (started ??= readConfig([]).then((config) => start(config)))
+  let worker: Worker
   try {
-    started ??= readConfig([]).then((config) => start(config))
-    const result = await (await started).run(job, options)
-    return 'error' in result ? result : result.output
+    worker = await starting
   } catch (error) {
-    started = undefined
+    if (started === starting) started = undefined
     return { error: messageOf(error) }
   }
+  const result = await worker.run(job, options)
+  return 'error' in result ? result : result.output
 }
 
-/** Ends the threads that `handler` started. */
+/** Ends what `handler` started; jobs under way fail. */
 export async function close(): Promise<void> {
-  const engine = (await started)?.engine
+  const starting = started
   started = undefined
-  await engine?.close()
+  const worker = await starting?.catch(() => undefined)
+  await worker?.close()
 }
 
-async function start(config: Config, threads?: Threads): Promise<{ run: RunJob; engine: Engine }> {
+async function start(config: Config, threads?: Threads): Promise<Worker> {
   const [{ startService }, { openLog }, { runJob }, { default: PQueue }] = await Promise.all([
     import('./src/start.ts'),
     import('./src/base/log.ts'),
@@ -40,10 +46,16 @@ async function start(config: Config, threads?: Threads): Promise<{ run: RunJob; 
     import('p-queue'),
   ])
   const log = openLog(isOneShot(config) && config.logLevel === 'info' ? 'warn' : config.logLevel)
-  const engine = await startService(config, log, threads)
+  const { engine, close } = await startService(config, log, threads)
   const gate = new PQueue({ concurrency: config.maxConcurrency })
-  const run: RunJob = (job, options) => gate.add(() => runJob(job, engine, config.errorStyle, options))
-  return { run, engine }
+  const { errorStyle } = config
+  const run = async (job: unknown, { signal }: CallOptions = {}): Promise<JobResult> => {
+    const task = () => runJob(job, engine, { errorStyle, signal })
+    if (signal === undefined) return gate.add(task)
+    // A job that still waits for its turn leaves the line; one that runs is told by the same signal.
+    return gate.add(task, { signal }).catch(() => ({ error: 'the request was cancelled' }))
+  }
+  return { run, close }
 }
 
 async function readConfig(argv: readonly string[]): Promise<Config> {
@@ -61,49 +73,52 @@ const EXIT_FAILED = 1
 const EXIT_BAD_CONFIG = 2
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { startThreads } = await import('./src/start.ts')
-  const threads = startThreads()
-  let config: Config
+  const { Threads } = await import('./src/start.ts')
+  // Empty threads: no model is touched before the configuration is known to be right.
+  const threads = new Threads()
   try {
-    config = await readConfig(argv)
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`)
-    return EXIT_BAD_CONFIG
-  }
-  if (config.mode === 'help') {
-    const { helpText } = await import('./src/config.ts')
-    process.stdout.write(`${helpText()}\n`)
-    return 0
-  }
-  if (!isOneShot(config)) {
-    process.stderr.write(`mode ${config.mode} is not available in this version; see node handler.ts --help\n`)
-    return EXIT_BAD_CONFIG
-  }
-  try {
+    const config = await readConfig(argv)
+    if (config.mode === 'help') {
+      const { helpText } = await import('./src/config.ts')
+      process.stdout.write(`${helpText()}\n`)
+      return 0
+    }
+    if (!isOneShot(config)) {
+      process.stderr.write(
+        `mode ${config.mode} is not available in this version; see node handler.ts --help\n`,
+      )
+      return EXIT_BAD_CONFIG
+    }
     return await runLocally(config, threads)
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`)
-    return EXIT_FAILED
+    return error instanceof Error && error.name === 'ConfigError' ? EXIT_BAD_CONFIG : EXIT_FAILED
+  } finally {
+    await threads.close()
   }
 }
 
 async function runLocally(config: Config, threads: Threads): Promise<number> {
-  if (config.bundledModel)
+  if (config.bundledModel) {
     process.stderr.write(`MODEL_NAMES is not set: using the bundled ${config.models[0]?.source}\n`)
-  const [{ runOnce }, { run, engine }] = await Promise.all([
+  }
+  const source = config.testInput === undefined ? 'test_input.json' : '--test_input'
+  const text = config.testInput ?? (await readTestInput())
+  const [{ runOnce }, { run }] = await Promise.all([
     import('./src/transports/local/run-once.ts'),
     start(config, threads),
   ])
-  const text = config.testInput ?? (await readFile('test_input.json', 'utf8'))
   const print = (line: string) => process.stdout.write(`${line}\n`)
-  const source = config.testInput === undefined ? 'test_input.json' : '--test_input'
-  const exitCode = await runOnce({ text, source, readable: process.stdout.isTTY, run, print })
-  await engine.close()
-  return exitCode
+  return runOnce({ text, source, readable: process.stdout.isTTY, run, print })
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+async function readTestInput(): Promise<string> {
+  return readFile('test_input.json', 'utf8').catch((error: unknown) => {
+    throw new ServerError(
+      'invalid_request',
+      `there is no job to run: ${messageOf(error)}; or give one: --test_input '{…}'`,
+    )
+  })
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2))

@@ -3,6 +3,7 @@ import { buildGraph } from '../src/graph/build.ts'
 import type { CompiledGraph } from '../src/graph/contract.ts'
 import { openFolder } from '../src/model/open-folder.ts'
 import type { RaggedBatch } from '../src/runtime/runner.ts'
+import { joinRows } from '../src/runtime/runner.ts'
 import { layOut } from '../src/runtime/feeds.ts'
 import { createSession } from '../src/runtime/session.ts'
 import { MODEL } from './harness.ts'
@@ -17,7 +18,7 @@ export interface BareSession {
 export async function openBareSession(threadCount: number): Promise<BareSession> {
   const spec = await openFolder(MODEL)
   const graph = buildGraph(spec, 'cpu-f32')
-  const session = await createSession(graph, threadCount)
+  const session = await createSession(graph, { provider: 'cpu', threadCount })
   return {
     packed: (rows) => session.run(layOut(pack(rows), graph.inputs)),
     padded: (rows) => session.run(padFeeds(rows, graph.inputs)),
@@ -41,15 +42,6 @@ function padFeeds(rows: readonly Int32Array[], inputs: CompiledGraph['inputs']) 
   return feeds
 }
 
-export function pack(rows: readonly Int32Array[]): RaggedBatch {
-  const bounds = new Int32Array(rows.length + 1)
-  for (const [b, row] of rows.entries()) bounds[b + 1] = (bounds[b] as number) + row.length
-  const ids = new Int32Array(bounds[rows.length] as number)
-  for (const [b, row] of rows.entries()) ids.set(row, bounds[b])
-  return {
-    ids,
-    bounds,
-    typeStarts: Int32Array.from(rows, (row) => row.length),
-    unpooledTokens: new Int32Array(rows.length),
-  }
+function pack(rows: readonly Int32Array[]): RaggedBatch {
+  return joinRows(rows.map((ids) => ({ ids, typeStart: ids.length, unpooledTokens: 0 })))
 }

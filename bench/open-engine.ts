@@ -11,11 +11,11 @@ export async function openEngineForBench(env: Record<string, string> = {}): Prom
   rowsOf: (texts: readonly string[]) => Promise<Int32Array[]>
   close: () => Promise<void>
 }> {
-  const engine = await startService(loadConfig(env, []), () => {})
+  const service = await startService(loadConfig(env, []), () => {})
   const tokenizers = new TokenizerThread()
   const tokenizer = await tokenizers.open((await openFolder(MODEL)).tokenizer)
   return {
-    engine,
+    engine: service.engine,
     async rowsOf(texts) {
       const options = {
         noun: 'text',
@@ -28,7 +28,7 @@ export async function openEngineForBench(env: Record<string, string> = {}): Prom
       return texts.map((_, b) => ids.slice(bounds[b], bounds[b + 1]))
     },
     async close() {
-      await Promise.all([engine.close(), tokenizers.close()])
+      await Promise.all([service.close(), tokenizers.close()])
     },
   }
 }

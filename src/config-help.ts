@@ -1,4 +1,4 @@
-import { FLAGS, LANDED_MODES, MODES, SETTINGS, shownDefault } from './config-settings.ts'
+import { FLAGS, LANDED_MODES, MODES, SETTINGS, shownDefault, shownMeaning } from './config-settings.ts'
 import type { Flag } from './config-settings.ts'
 
 const TEXT_COLUMN = 28
@@ -27,13 +27,13 @@ export function helpText(): string {
     '',
     'Environment variables (an empty one counts as unset; a .env file beside package.json is read):',
     ...Object.values(SETTINGS).map((row) =>
-      entry(row.names.join(', '), [row.meaning, `default: ${shownDefault(row)}`]),
+      entry(row.names.join(', '), [shownMeaning(row), `default: ${shownDefault(row)}`]),
     ),
     '',
     'Examples:',
     '  npm start',
     `  node handler.ts --test_input '{"input":{"input":"Hello world"}}'`,
-    `  MODEL_NAMES='BAAI/bge-small-en-v1.5;cross-encoder/ms-marco-MiniLM-L6-v2' node handler.ts`,
+    `  MODEL_NAMES='bge=/models/bge-small-en-v1.5;/models/ms-marco-MiniLM-L6-v2' node handler.ts`,
     '',
   ].join('\n')
 }

@@ -17,6 +17,8 @@ export interface Setting<T> {
   /** Stands in the help text and the documents where the fallback is not a value of its own. */
   readonly unset?: string
   readonly meaning: string
+  /** Checked, but without effect until the part that uses it is there. */
+  readonly pending?: true
   readonly read: Reading<T>
 }
 
@@ -101,7 +103,8 @@ export const SETTINGS = {
     fallback: [],
     unset: 'the bundled model in a local run; required otherwise',
     meaning:
-      'models to serve, separated by ; : a hub name, name@revision or a local path; ' +
+      'models to serve, separated by ; : folders, by path (names of the Hugging Face hub, with or without ' +
+      '@revision, are understood but not fetched yet); ' +
       'alias=name or alias1,alias2=name serves one under other names too',
     read: splitList,
   }),
@@ -116,7 +119,7 @@ export const SETTINGS = {
     fallback: ['auto'],
     meaning:
       'number format, one value or one per model: auto, fp32, fp16, bf16, int8, fp8 ' +
-      '(also float32, float16, half, bfloat16); auto is fp16 or bf16 on CUDA, fp32 on CPU',
+      '(also float32, float16, half, bfloat16); the CPU computes in fp32 whatever is asked, and says so',
     read: listOf(DTYPE),
   }),
   backend: setting({
@@ -140,23 +143,24 @@ export const SETTINGS = {
   maxBatchTokens: setting<number | 'auto'>({
     names: ['MAX_BATCH_TOKENS'],
     fallback: 'auto',
-    meaning: 'most tokens in one batch; auto measures what suits the device',
+    meaning: 'most tokens in one batch; auto is 512 on CPU',
     read: orWords(['auto'], wholeNumber(1, 16_777_216, 'auto or ')),
   }),
   executionProvider: setting({
     names: ['EXECUTION_PROVIDER'],
     fallback: 'auto',
-    meaning: 'auto, cpu or cuda; auto is CUDA when a GPU is visible, else CPU',
+    meaning: 'auto, cpu or cuda; this version computes on the CPU, and refuses cuda',
     read: oneOf('auto', 'cpu', 'cuda'),
   }),
   devices: setting<'auto' | 'cpu' | readonly number[]>({
     names: ['DEVICES'],
     fallback: 'auto',
-    meaning: 'auto, cpu, or which GPUs by number, separated by ; or ,',
+    meaning: 'auto, cpu, or which GPUs by number, separated by ; or , (refused in this version)',
     read: orWords(['auto', 'cpu'], readGpuNumbers),
   }),
   apiKey: setting<string | undefined>({
     names: ['API_KEY', 'INFINITY_API_KEY'],
+    pending: true,
     fallback: undefined,
     unset: 'none',
     meaning: 'bearer key that the HTTP server asks for; the first name wins',
@@ -164,6 +168,7 @@ export const SETTINGS = {
   }),
   port: setting<number | undefined>({
     names: ['PORT'],
+    pending: true,
     fallback: undefined,
     unset: `${DEFAULT_API_PORT} locally; the platform sets it in a container`,
     meaning: 'port of the HTTP server; 0 takes any free one',
@@ -171,6 +176,7 @@ export const SETTINGS = {
   }),
   portHealth: setting<number | undefined>({
     names: ['PORT_HEALTH'],
+    pending: true,
     fallback: undefined,
     unset: 'PORT',
     meaning: 'port of the health probes',
@@ -178,6 +184,7 @@ export const SETTINGS = {
   }),
   hfHome: setting<string | undefined>({
     names: ['HF_HOME'],
+    pending: true,
     fallback: undefined,
     unset: '~/.cache/huggingface',
     meaning: 'home of the hub cache, shared with Python',
@@ -185,6 +192,7 @@ export const SETTINGS = {
   }),
   hfToken: setting<string | undefined>({
     names: ['HF_TOKEN'],
+    pending: true,
     fallback: undefined,
     unset: 'none',
     meaning: 'token for gated and private models',
@@ -192,12 +200,14 @@ export const SETTINGS = {
   }),
   hfHubOffline: setting({
     names: ['HF_HUB_OFFLINE'],
+    pending: true,
     fallback: false,
     meaning: '1 loads models from the cache alone, without the network',
     read: SWITCH,
   }),
   cacheDir: setting<string | undefined>({
     names: ['CACHE_DIR'],
+    pending: true,
     fallback: undefined,
     unset: "the hub cache's neighbour",
     meaning: 'prepacked weights and the like',
@@ -205,12 +215,14 @@ export const SETTINGS = {
   }),
   cacheMb: setting({
     names: ['CACHE_MB'],
+    pending: true,
     fallback: 0,
     meaning: 'megabytes for the result cache; 0 keeps none',
     read: wholeNumber(0, 1_048_576),
   }),
   tokenInput: setting({
     names: ['TOKEN_INPUT'],
+    pending: true,
     fallback: 'cl100k',
     meaning: "what integer inputs mean: cl100k tokens, the model's native ones, or reject them",
     read: oneOf('cl100k', 'native', 'reject'),
@@ -229,6 +241,7 @@ export const SETTINGS = {
   }),
   webhookHosts: setting<readonly string[]>({
     names: ['WEBHOOK_HOSTS'],
+    pending: true,
     fallback: [],
     meaning: 'hosts that webhooks may be sent to, host or host:port, separated by ;',
     read: listOf(HOST),
@@ -318,6 +331,11 @@ export function shownDefault({ fallback, unset }: Setting<unknown>): string {
   if (typeof fallback === 'boolean') return fallback ? '1' : '0'
   if (Array.isArray(fallback)) return fallback.join(';') || 'none'
   return String(fallback)
+}
+
+/** The meaning as the help text and the documents write it. */
+export function shownMeaning({ meaning, pending }: Setting<unknown>): string {
+  return pending ? `${meaning} (no effect yet)` : meaning
 }
 
 function setting<T>(row: Setting<T>): Setting<T> {

@@ -12,6 +12,9 @@ export const ERRORS = {
   non_finite_output: { http: 500, retry: false, type: 'server_error' },
   inference_failed: { http: 500, retry: false, type: 'server_error' },
   thread_died: { http: 500, retry: true, type: 'server_error' },
+  revival_failed: { http: 500, retry: true, type: 'server_error' },
+  stopping: { http: 503, retry: true, type: 'server_error' },
+  load_failed: { http: 500, retry: false, type: 'server_error' },
   model_invalid: { http: 500, retry: false, type: 'server_error' },
   model_unsupported: { http: 500, retry: false, type: 'server_error' },
   graph_invalid: { http: 500, retry: false, type: 'server_error' },
@@ -42,8 +45,7 @@ export interface WireError {
 }
 
 export function toWireError(error: unknown): WireError {
-  if (error instanceof ServerError) return { code: error.code, message: error.message }
-  return { code: 'internal', message: error instanceof Error ? error.message : String(error) }
+  return { code: error instanceof ServerError ? error.code : 'internal', message: messageOf(error) }
 }
 
 export function fromWireError(wire: WireError): ServerError {
@@ -51,7 +53,11 @@ export function fromWireError(wire: WireError): ServerError {
 }
 
 export function asServerError(error: unknown): ServerError {
-  if (error instanceof ServerError) return error
-  const message = error instanceof Error ? error.message : String(error)
-  return new ServerError('internal', message, { cause: error })
+  return error instanceof ServerError
+    ? error
+    : new ServerError('internal', messageOf(error), { cause: error })
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -1,7 +1,8 @@
 /** Config to a running service: one inference thread a model, one tokenizer thread for all. */
+import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { isAbsolute } from 'node:path'
+import { basename, isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Log } from './base/log.ts'
 import type { Config, ModelRequest } from './config.ts'
@@ -12,88 +13,153 @@ import { openFolder } from './model/open-folder.ts'
 import { InferenceThread } from './runtime/inference-thread.ts'
 import { TokenizerThread } from './tokenize/tokenizer.ts'
 
-export interface Threads {
-  readonly tokenizer: TokenizerThread
-  /** Inference threads not yet given to a model. */
-  readonly idle: InferenceThread[]
+/** Every thread of a service, and who ends them. */
+export class Threads {
+  readonly tokenizer = new TokenizerThread()
+  readonly #inference = [new InferenceThread()]
+  #given = 0
+
+  /** The thread that is up already, then new ones. */
+  takeInference(): InferenceThread {
+    const thread = this.#inference[this.#given++] ?? new InferenceThread()
+    if (!this.#inference.includes(thread)) this.#inference.push(thread)
+    return thread
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.tokenizer, ...this.#inference].map((thread) => thread.close()))
+  }
 }
 
-/** Threads that can come up while configuration and folders are still being read. */
-export function startThreads(): Threads {
-  return { tokenizer: new TokenizerThread(), idle: [new InferenceThread()] }
+export interface RunningService {
+  readonly engine: Engine
+  /** Ends its threads too. */
+  readonly close: () => Promise<void>
 }
 
 /**
- * Tokens of a batch on CPU. Activations of a small batch stay in the cache, so larger ones are no faster, and whoever
- * comes next waits less (`npm run bench -- batch-size`).
+ * Loads every model and opens the engine. Throws a `ServerError` that tells of every model that failed; no thread is left
+ * then. `threads` may have been started before the configuration was read; they belong to the service from here on.
  */
-const CPU_BATCH_TOKENS = 512
+export async function startService(
+  config: Config,
+  log: Log,
+  threads = new Threads(),
+): Promise<RunningService> {
+  try {
+    expectDevices(config, log)
+    if (config.backend !== 'torch') log('info', { event: 'backend_ignored', requested: config.backend })
+    const names = nameModels(config)
+    const loading = config.models.map((request, index) =>
+      loadModel({ request, names: names[index] as Names, config, threads, log }),
+    )
+    const results = await Promise.allSettled(loading)
+    const failures = results.flatMap((result) =>
+      result.status === 'rejected' ? [asServerError(result.reason)] : [],
+    )
+    const [first] = failures
+    if (first !== undefined) {
+      throw new ServerError(first.code, failures.map(({ message }) => message).join('\n'), { cause: first })
+    }
+    const models = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    const engine = openEngine(models, { queueSize: config.queueSize })
+    const close = async () => {
+      await engine.close()
+      await threads.close()
+    }
+    return { engine, close }
+  } catch (error) {
+    await threads.close()
+    throw error
+  }
+}
 
-/** Loads every model and opens the engine. Throws a `ServerError` that tells of every model that failed. */
-export async function startService(config: Config, log: Log, threads = startThreads()): Promise<Engine> {
-  if (config.executionProvider === 'cuda') {
+/** A GPU that somebody pays for must not idle in silence. */
+function expectDevices({ executionProvider, devices }: Config, log: Log): void {
+  if (executionProvider === 'cuda' || Array.isArray(devices)) {
+    const setting =
+      executionProvider === 'cuda' ? 'EXECUTION_PROVIDER: "cuda"' : `DEVICES: "${String(devices)}"`
     throw new ServerError(
       'provider_unavailable',
-      'EXECUTION_PROVIDER: "cuda" is not available in this version; allowed here are auto and cpu',
+      `${setting} asks for a GPU; this version computes on the CPU only`,
     )
   }
-  if (config.backend !== 'torch') log('info', { event: 'backend_ignored', requested: config.backend })
-  const loading = config.models.map((request) => loadModel(request, config, threads, log))
-  const results = await Promise.allSettled(loading)
-  const failures = results.flatMap((result) =>
-    result.status === 'rejected' ? [asServerError(result.reason)] : [],
-  )
-  const [first] = failures
-  if (first !== undefined) {
-    const message = failures.map((failure) => failure.message).join('\n')
-    throw failures.length === 1 ? first : new ServerError(first.code, message, { cause: first })
-  }
-  const models = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-  return openEngine(models, { queueSize: config.queueSize })
+  if (executionProvider === 'auto' && existsSync('/dev/nvidiactl')) log('warn', { event: 'gpu_unused' })
 }
 
-async function loadModel(
-  request: ModelRequest,
-  config: Config,
-  threads: Threads,
-  log: Log,
-): Promise<LoadedModel> {
-  const { source, aliases, batchSize, dtype: dtypeRequested } = request
-  const dtype = chooseDtype(request, config, log)
-  const inference = threads.idle.pop() ?? new InferenceThread()
-  const folder = await locate(request, config)
-  const spec = await openFolder(folder)
-  const [runner, tokenizer] = await Promise.all([
-    inference.load(spec, {
-      target: 'cpu-f32',
-      threadCount: availableParallelism(),
-      onRestart: (error) => {
-        log('error', { event: 'thread_restarted', model: source, error: asServerError(error).message })
-      },
-    }),
-    threads.tokenizer.open(spec.tokenizer),
-  ])
-  const { loadMs, unusedTensors } = runner.loaded
-  log('info', {
-    event: 'model_loaded',
-    model: source,
-    dtype,
-    provider: 'cpu',
-    loadMs: Math.round(loadMs),
-    unusedTensors: unusedTensors.length,
+type Names = readonly [string, ...string[]]
+
+/** Names of each model, the one shown first: its aliases, then its own. Throws `model_invalid` where two share one. */
+function nameModels({ models, bundledModel }: Config): Names[] {
+  const owners = new Map<string, string>()
+  return models.map(({ source, aliases }) => {
+    // A path is no name for clients: without an alias the folder's own stands for it.
+    const isFolderPath = bundledModel || isPath(source)
+    const own = isFolderPath ? basename(source) : source
+    const [first = own, ...others] = aliases
+    const names: Names = [first, ...others, ...(isFolderPath || first === own ? [] : [own])]
+    for (const name of names) {
+      const other = owners.get(name)
+      if (other !== undefined) {
+        throw new ServerError(
+          'model_invalid',
+          `MODEL_NAMES: ${other} and ${source} would both be served as "${name}"; give one an alias: other-name=${source}`,
+        )
+      }
+      owners.set(name, source)
+    }
+    return names
   })
-  const maxBatchTokens = config.maxBatchTokens === 'auto' ? CPU_BATCH_TOKENS : config.maxBatchTokens
-  // A path is no name for clients: the folder's own stands for it.
-  const ownName = spec.name
-  const [first = ownName, ...others] = aliases
-  const names = [first, ...others, ...(first === ownName ? [] : [ownName])] as const
-  return { spec, runner, tokenizer, names, batchSize, maxBatchTokens, dtype, dtypeRequested, provider: 'cpu' }
 }
 
-/** The nearest dtype that the CPU has and that is no less exact: float32. */
-function chooseDtype({ source, dtype }: ModelRequest, config: Config, log: Log): 'fp32' {
-  if (dtype === 'auto' || dtype === 'fp32') return 'fp32'
-  const reason = `the CPU provider of this version computes in fp32`
+interface LoadOptions {
+  readonly request: ModelRequest
+  readonly names: Names
+  readonly config: Config
+  readonly threads: Threads
+  readonly log: Log
+}
+
+async function loadModel({ request, names, config, threads, log }: LoadOptions): Promise<LoadedModel> {
+  const [name] = names
+  expectDtype(request, config, log)
+  const inference = threads.takeInference()
+  try {
+    const spec = await openFolder(await locate(request, config), name)
+    const [runner, tokenizer] = await Promise.all([
+      inference.load(spec, {
+        target: 'cpu-f32',
+        threadCount: availableParallelism(),
+        onDeath: ({ message }) => log('error', { event: 'thread_died', model: name, error: message }),
+        onRevival: (ms) => log('warn', { event: 'thread_revived', model: name, loadMs: Math.round(ms) }),
+      }),
+      threads.tokenizer.open(spec.tokenizer),
+    ])
+    const { loadMs, unusedTensors } = runner.loaded
+    const { dtype, provider } = runner
+    const unused = unusedTensors.length
+    log('info', {
+      event: 'model_loaded',
+      model: name,
+      dtype,
+      provider,
+      loadMs: Math.round(loadMs),
+      unusedTensors: unused,
+    })
+    const maxBatchTokens = config.maxBatchTokens === 'auto' ? undefined : config.maxBatchTokens
+    const { batchSize, dtype: dtypeRequested } = request
+    return { spec, runner, tokenizer, names, batchSize, maxBatchTokens, dtypeRequested }
+  } catch (error) {
+    const { code, message } = asServerError(error)
+    // With several models an operator must see which.
+    throw new ServerError(code, message.startsWith(name) ? message : `${name}: ${message}`, { cause: error })
+  }
+}
+
+/** The CPU computes in float32: the nearest that is no less exact, of whatever is asked. */
+function expectDtype({ source, dtype }: ModelRequest, config: Config, log: Log): void {
+  if (dtype === 'auto' || dtype === 'fp32') return
+  const reason = 'the CPU provider of this version computes in fp32'
   if (config.strictDtypes) {
     throw new ServerError(
       'model_unsupported',
@@ -101,7 +167,6 @@ function chooseDtype({ source, dtype }: ModelRequest, config: Config, log: Log):
     )
   }
   log('warn', { event: 'dtype_replaced', model: source, requested: dtype, used: 'fp32', reason })
-  return 'fp32'
 }
 
 /** The folder of a model: given as a path, or named so that one is there. */
@@ -110,7 +175,7 @@ async function locate({ source, revision }: ModelRequest, config: Config): Promi
   if (revision === undefined && (isPath(source) || (await isFolder(source)))) return source
   throw new ServerError(
     'model_unsupported',
-    `MODEL_NAMES: ${source} is not a folder here; names of the Hugging Face hub are not fetched in this version`,
+    'not a folder here, and names of the Hugging Face hub are not fetched yet',
   )
 }
 
@@ -121,6 +186,7 @@ async function isFolder(path: string): Promise<boolean> {
   )
 }
 
+/** Hub names have one slash at most. */
 function isPath(source: string): boolean {
-  return isAbsolute(source) || /^\.{1,2}\//.test(source)
+  return isAbsolute(source) || /^\.{1,2}\//.test(source) || source.split('/').length > 2
 }

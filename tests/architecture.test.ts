@@ -9,6 +9,7 @@ const root = normalize(join(import.meta.dirname, '..'))
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'handler.ts': [
     'src/config.ts',
+    'src/errors.ts',
     'src/start.ts',
     'src/task.ts',
     'src/base/log.ts',

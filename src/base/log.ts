@@ -13,8 +13,9 @@ export type LogEvent =
     }
   | { event: 'dtype_replaced'; model: string; requested: string; used: string; reason: string }
   | { event: 'backend_ignored'; requested: string }
-  | { event: 'bundled_model'; model: string }
-  | { event: 'thread_restarted'; model: string; error: string }
+  | { event: 'gpu_unused' }
+  | { event: 'thread_died'; model: string; error: string }
+  | { event: 'thread_revived'; model: string; loadMs: number }
 
 export type Log = (level: 'info' | 'warn' | 'error', event: LogEvent) => void
 

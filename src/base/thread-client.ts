@@ -1,6 +1,6 @@
 import type { Transferable } from 'node:worker_threads'
 import { Worker } from 'node:worker_threads'
-import { ServerError, fromWireError } from '../errors.ts'
+import { ServerError, fromWireError, messageOf } from '../errors.ts'
 import type { AskMessage, CallMap, ReplyMessage } from './thread-protocol.ts'
 
 interface PendingCall {
@@ -17,13 +17,17 @@ export class ThreadClient<C extends CallMap<C>> {
   readonly #name: string
   readonly #worker: Worker
   readonly #pending = new Map<number, PendingCall>()
+  readonly #onDeath: (error: ServerError) => void
   #nextId = 1
   #death: ServerError | undefined
 
-  constructor(file: URL, name: string) {
+  /** `onDeath` is told once, also when the death is ours. */
+  constructor(file: URL, name: string, onDeath: (error: ServerError) => void = () => {}) {
     this.#name = name
+    this.#onDeath = onDeath
     this.#worker = new Worker(file, { name })
     this.#worker.on('message', (message: ReplyMessage) => this.#settle(message))
+    this.#worker.on('messageerror', (error) => this.#die(error))
     // An uncaught exception arrives as 'error' and is followed by 'exit'; the first of them names the cause.
     this.#worker.on('error', (error) => this.#die(error))
     this.#worker.on('exit', (code) => this.#die(new Error(`exit code ${code}`)))
@@ -42,9 +46,9 @@ export class ThreadClient<C extends CallMap<C>> {
     if (this.#death !== undefined) return Promise.reject(this.#death)
     const message: AskMessage = { id: this.#nextId++, kind, ask }
     return new Promise<object>((resolve, reject) => {
+      this.#worker.postMessage(message, [...transfer])
       this.#pending.set(message.id, { resolve, reject })
       this.#worker.ref()
-      this.#worker.postMessage(message, [...transfer])
     })
   }
 
@@ -62,9 +66,12 @@ export class ThreadClient<C extends CallMap<C>> {
   }
 
   #die(cause: unknown): void {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    this.#death ??= new ServerError('thread_died', `the ${this.#name} thread died: ${reason}`, { cause })
+    if (this.#death !== undefined) return
+    this.#death = new ServerError('thread_died', `the ${this.#name} thread died: ${messageOf(cause)}`, {
+      cause,
+    })
     for (const call of this.#pending.values()) call.reject(this.#death)
     this.#pending.clear()
+    this.#onDeath(this.#death)
   }
 }

@@ -1,3 +1,4 @@
+import type { ServerError } from '../errors.ts'
 import type { CallOptions, Service } from '../task.ts'
 
 /** A request whose transport no longer matters. */
@@ -8,8 +9,21 @@ export interface WireRequest {
   readonly body: unknown
 }
 
-/** The names under which a client's vocabulary is reached, and what it makes of a request. Throws `ServerError`. */
+export interface WireResponse {
+  /** HTTP status, for transports that have one. */
+  readonly status: number
+  /** Undefined where the dialect has no body for an error. */
+  readonly body: object | undefined
+  /** How a job's output carries the body: RunPod's gateway unwraps a list of one, but shows a listing as it is. */
+  readonly jobOutput: 'list' | 'bare'
+  readonly error?: ServerError
+}
+
+/** The routes under which a client's vocabulary is reached, and what it makes of a request. */
 export interface Endpoint {
   readonly routes: readonly string[]
+  readonly jobOutput: WireResponse['jobOutput']
+  /** Throws `ServerError`. */
   readonly answer: (body: unknown, service: Service, options: CallOptions) => Promise<object>
+  readonly errorBody: (error: ServerError) => object | undefined
 }

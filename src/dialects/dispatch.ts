@@ -1,39 +1,42 @@
 /** The one door to all dialects. */
-import { ServerError } from '../errors.ts'
+import { ERRORS, ServerError, asServerError } from '../errors.ts'
 import type { CallOptions, Service } from '../task.ts'
-import type { WireRequest } from './dialect.ts'
-import { nativeJob, readJob } from './native-job.ts'
+import type { Endpoint, WireRequest, WireResponse } from './dialect.ts'
+import { nativeJob } from './native-job.ts'
+import { openaiErrorBody } from './openai.ts'
 import { ENDPOINTS } from './registry.ts'
 
-export type { WireRequest } from './dialect.ts'
-export { readJob }
+export type { WireRequest, WireResponse } from './dialect.ts'
 
-/** Answers a request in the dialect that its route names. Throws `ServerError`; `route_not_found` lists the routes. */
+/** Answers a request in the dialect that its route names, failures included: never rejects. */
 export async function dispatch(
-  request: WireRequest,
+  { route, body }: WireRequest,
   service: Service,
   options: CallOptions = {},
-): Promise<object> {
-  if (request.route === undefined) return nativeJob.answer(request.body, service, options)
-  const path = plainPath(request.route)
-  const endpoint = ENDPOINTS.find(({ routes }) => routes.includes(path))
-  if (endpoint !== undefined) return endpoint.answer(request.body, service, options)
-  const served = ENDPOINTS.flatMap(({ routes }) => routes.map((route) => `/v1${route}`)).join(', ')
-  throw new ServerError('route_not_found', `route ${request.route} is not served; served are ${served}`)
+): Promise<WireResponse> {
+  const endpoint = route === undefined ? nativeJob : findEndpoint(route)
+  const jobOutput = endpoint?.jobOutput ?? 'list'
+  try {
+    if (endpoint === undefined) throw unknownRoute(route)
+    return { status: 200, body: await endpoint.answer(body, service, options), jobOutput }
+  } catch (thrown) {
+    const error = asServerError(thrown)
+    const errorBody = endpoint?.errorBody ?? openaiErrorBody
+    return { status: ERRORS[error.code].http, body: errorBody(error), jobOutput, error }
+  }
 }
 
-/** True for the listing of models, whose job output is not wrapped in a list. */
-export function isModelsRoute(route: string): boolean {
-  return plainPath(route) === '/models'
+/** Base URLs come with `/v1`, without it, with it twice: the path as it is wins, then its twin with or without `/v1`. */
+function findEndpoint(route: string): Endpoint | undefined {
+  const parts = (route.split('?')[0] ?? '').split('/').filter((part) => part !== '')
+  while (parts[0] === 'v1' && parts[1] === 'v1') parts.shift()
+  const path = `/${parts.join('/')}`
+  const twin = parts[0] === 'v1' ? `/${parts.slice(1).join('/')}` : `/v1${path}`
+  const find = (wanted: string) => ENDPOINTS.find(({ routes }) => routes.includes(wanted))
+  return find(path) ?? find(twin)
 }
 
-/** Base URLs come with `/v1`, without it, with it twice, with doubled and trailing slashes. */
-function plainPath(route: string): string {
-  const parts =
-    route
-      .split('?')[0]
-      ?.split('/')
-      .filter((part) => part !== '') ?? []
-  while (parts[0] === 'v1') parts.shift()
-  return `/${parts.join('/')}`
+function unknownRoute(route: string | undefined): ServerError {
+  const served = ENDPOINTS.flatMap(({ routes }) => routes).join(', ')
+  return new ServerError('route_not_found', `route ${route} is not served; served are ${served}`)
 }

@@ -5,7 +5,7 @@ import type { CallOptions, RerankResult, Service } from '../task.ts'
 import type { Endpoint } from './dialect.ts'
 import { embeddingAnswer, usage } from './embedding-answer.ts'
 import { shortenFloat32 } from '../base/float-text.ts'
-import { readBody, readText, readTexts, show } from './read-body.ts'
+import { readBody, readText, readTexts } from './read-body.ts'
 
 const NativeBody = z.looseObject({
   task: z.enum(['embed', 'rerank']).nullish(),
@@ -23,6 +23,9 @@ type NativeBody = z.infer<typeof NativeBody>
 
 export const nativeJob: Endpoint = {
   routes: [],
+  jobOutput: 'bare',
+  // a job's error is a string, and the message says all
+  errorBody: () => undefined,
   async answer(body, service, options) {
     const fields = readBody(NativeBody, body, 'input')
     const task = fields.task ?? guessTask(fields)
@@ -30,14 +33,19 @@ export const nativeJob: Endpoint = {
   },
 }
 
+/** Clients send null for what they leave out. */
 function guessTask({ query, docs, documents, input }: NativeBody): 'embed' | 'rerank' {
-  if (query !== undefined) return 'rerank'
-  if (input !== undefined) return 'embed'
-  if (docs !== undefined || documents !== undefined) return 'rerank'
+  if (isGiven(query)) return 'rerank'
+  if (isGiven(input)) return 'embed'
+  if (isGiven(docs) || isGiven(documents)) return 'rerank'
   throw new ServerError(
     'invalid_request',
     'the job has neither "input" (to embed), nor "query" and "docs" (to rerank), nor "openai_route"',
   )
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null
 }
 
 async function embed({ input, model }: NativeBody, service: Service, options: CallOptions) {
@@ -47,7 +55,7 @@ async function embed({ input, model }: NativeBody, service: Service, options: Ca
 }
 
 async function rerank(fields: NativeBody, service: Service, options: CallOptions) {
-  const field = fields.docs === undefined && fields.documents !== undefined ? 'documents' : 'docs'
+  const field = !isGiven(fields.docs) && isGiven(fields.documents) ? 'documents' : 'docs'
   const query = readText(fields.query, 'query')
   const documents = readTexts(fields[field], { field, single: false })
   const name = fields.model || undefined
@@ -74,31 +82,4 @@ function rank({ scores }: RerankResult): { index: number; score: number }[] {
   return Array.from(scores, (score, index) => ({ index, score: shortenFloat32(score) })).sort(
     (a, b) => b.score - a.score || a.index - b.index,
   )
-}
-
-const JobEnvelope = z.looseObject({ openai_route: z.string().min(1), openai_input: z.unknown().optional() })
-
-/**
- * What stands in a job's `input`, as a route and a body. Also understood: texts given directly as `input` with `model`
- * beside it, and an input that a client wrapped twice. Throws `invalid_request`.
- */
-export function readJob(job: unknown): { route: string | undefined; body: unknown } {
-  const { input, model } = readBody(
-    z.looseObject({ input: z.unknown().optional(), model: z.unknown().optional() }),
-    job,
-    'the job',
-  )
-  if (input === undefined || input === null) {
-    throw new ServerError('invalid_request', 'the job has no "input"; it must be an object')
-  }
-  if (typeof input === 'string' || Array.isArray(input)) return { route: undefined, body: { input, model } }
-  if (typeof input !== 'object')
-    throw new ServerError('invalid_request', `input is ${show(input)}; it must be an object`)
-  const inner = (input as Record<string, unknown>)['input']
-  const isWrappedTwice = typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-  const fields = isWrappedTwice ? (inner as Record<string, unknown>) : (input as Record<string, unknown>)
-  if (fields['openai_route'] === undefined || fields['openai_route'] === null)
-    return { route: undefined, body: fields }
-  const { openai_route: route, openai_input: body } = readBody(JobEnvelope, fields, 'input')
-  return { route, body: body ?? {} }
 }

@@ -1,5 +1,7 @@
 /** OpenAI's embeddings and models routes. */
 import { z } from 'zod'
+import type { ServerError } from '../errors.ts'
+import { ERRORS } from '../errors.ts'
 import type { ModelInfo } from '../task.ts'
 import type { Endpoint } from './dialect.ts'
 import { embeddingAnswer } from './embedding-answer.ts'
@@ -14,7 +16,9 @@ const EmbeddingsBody = z.looseObject({
 })
 
 export const openaiEmbeddings: Endpoint = {
-  routes: ['/embeddings'],
+  routes: ['/v1/embeddings'],
+  jobOutput: 'list',
+  errorBody: openaiErrorBody,
   async answer(body, service, options) {
     const {
       model,
@@ -30,8 +34,14 @@ export const openaiEmbeddings: Endpoint = {
 }
 
 export const openaiModels: Endpoint = {
-  routes: ['/models'],
+  routes: ['/v1/models'],
+  jobOutput: 'bare',
+  errorBody: openaiErrorBody,
   answer: async (_body, service) => ({ object: 'list', data: service.models().map(modelEntry) }),
+}
+
+export function openaiErrorBody({ code, message }: ServerError): object {
+  return { error: { message, type: ERRORS[code].type, param: null, code } }
 }
 
 /** `owned_by` and `stats` are what Infinity's own client insists on. */

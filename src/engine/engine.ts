@@ -24,10 +24,9 @@ export interface LoadedModel {
   /** Names under which it is served, the first one shown. */
   readonly names: readonly [string, ...string[]]
   readonly batchSize: number
-  readonly maxBatchTokens: number
-  readonly dtype: string
+  /** Undefined: what suits the runner. */
+  readonly maxBatchTokens: number | undefined
   readonly dtypeRequested: string
-  readonly provider: string
 }
 
 export interface EngineOptions {
@@ -72,7 +71,8 @@ export function openEngine(models: readonly LoadedModel[], options: EngineOption
 }
 
 function serve(model: LoadedModel, queueSize: number, now: () => number): Served {
-  const { spec, runner, names, batchSize, maxBatchTokens } = model
+  const { spec, runner, names, batchSize } = model
+  const maxBatchTokens = model.maxBatchTokens ?? runner.batchTokens
   const limits = {
     maxRows: batchSize,
     maxTokens: maxBatchTokens,
@@ -85,13 +85,13 @@ function serve(model: LoadedModel, queueSize: number, now: () => number): Served
   const info: ModelInfo = {
     id,
     aliases,
-    capabilities: capabilitiesOf(spec),
+    capabilities: capabilitiesOf(spec, model.tokenizer.joinsPairs),
     dimensions:
       spec.head.kind === 'embedding' ? Math.min(spec.truncateDimensions ?? width, width) : undefined,
     maxTokens,
-    dtype: model.dtype,
+    dtype: runner.dtype,
     dtypeRequested: model.dtypeRequested,
-    provider: model.provider,
+    provider: runner.provider,
     batchSize,
     readyAt: Math.floor(Date.now() / 1000),
     stats: lane.stats,
@@ -99,9 +99,9 @@ function serve(model: LoadedModel, queueSize: number, now: () => number): Served
   return { model, lane, info, maxTokens }
 }
 
-function capabilitiesOf({ head }: ModelSpec): Capability[] {
+function capabilitiesOf({ head }: ModelSpec, joinsPairs: boolean): Capability[] {
   if (head.kind === 'embedding') return ['embed']
-  return head.labels.length === 1 ? ['rerank', 'classify'] : ['classify']
+  return head.labels.length === 1 && joinsPairs ? ['rerank', 'classify'] : ['classify']
 }
 
 async function embed(served: Served, task: EmbedTask, { signal }: CallOptions = {}) {
@@ -112,8 +112,7 @@ async function embed(served: Served, task: EmbedTask, { signal }: CallOptions = 
   const width = runner.limits.outputWidth
   const dimensions = findDimensions(served, task.dimensions)
   const { rows, textTokens, runMs } = await served.lane.submit({
-    itemCount: texts.length,
-    noun: 'text',
+    ...submission('text', texts, task.truncate),
     tokenize: (from, to) =>
       tokenizer.texts(texts.slice(from, to), prompt, rowOptions(served, task.truncate, 'text', from)),
     signal,
@@ -126,16 +125,18 @@ async function embed(served: Served, task: EmbedTask, { signal }: CallOptions = 
 
 async function rerank(served: Served, task: RerankTask, { signal }: CallOptions = {}) {
   const { query, documents, truncate } = task
-  const { tokenizer } = served.model
+  const { tokenizer, spec } = served.model
   expectReadable([query], 'query')
   expectReadable(documents, 'document')
   // Tokenized once, when the first documents are.
   let tokenizedQuery: Promise<TokenizedQuery> | undefined
   const { rows, textTokens, runMs } = await served.lane.submit({
-    itemCount: documents.length,
-    noun: 'document',
+    ...submission('document', documents, truncate),
     tokenize: async (from, to) => {
-      tokenizedQuery ??= tokenizer.query(query, rowOptions(served, truncate, 'query', 0))
+      tokenizedQuery ??= tokenizer.query(
+        findPrompt(spec).text + query,
+        rowOptions(served, truncate, 'query', 0),
+      )
       const options = rowOptions(served, truncate, 'document', from)
       return tokenizer.pairs(await tokenizedQuery, documents.slice(from, to), options)
     },
@@ -159,12 +160,12 @@ async function classify(served: Served, task: ClassifyTask, { signal }: CallOpti
     }
   }
   const { rows, textTokens, runMs } = await served.lane.submit({
-    itemCount: texts.length,
-    noun: 'text',
+    ...submission('text', texts, truncate),
     tokenize: (from, to) => {
       const options = rowOptions(served, truncate, 'text', from)
-      const first = texts.slice(from, to)
-      if (pairs === undefined) return tokenizer.texts(first, NO_PROMPT, options)
+      const prompt = findPrompt(spec)
+      if (pairs === undefined) return tokenizer.texts(texts.slice(from, to), prompt, options)
+      const first = texts.slice(from, to).map((text) => prompt.text + text)
       return tokenizer.pairs(first, pairs.slice(from, to), options)
     },
     signal,
@@ -176,6 +177,10 @@ async function classify(served: Served, task: ClassifyTask, { signal }: CallOpti
     promptTokens: textTokens,
     runMs,
   }
+}
+
+function submission(noun: string, items: readonly string[], truncate: Truncation | undefined) {
+  return { noun, sizes: items.map((item) => item.length), tokenizeFirst: truncate === 'none' }
 }
 
 function rowOptions(

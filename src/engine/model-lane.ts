@@ -1,6 +1,7 @@
 /** One model's queue and device: admission, batching, delivery, and what happens when a batch fails. */
 import { ServerError } from '../errors.ts'
-import type { RaggedBatch, Runner } from '../runtime/runner.ts'
+import type { Runner, RunResult } from '../runtime/runner.ts'
+import { joinRows } from '../runtime/runner.ts'
 import type { TokenizedRows } from '../tokenize/tokenizer.ts'
 import { PendingRequest } from './pending-request.ts'
 import type { Row } from './row.ts'
@@ -18,11 +19,14 @@ export interface LaneOptions {
 }
 
 export interface Submission {
-  readonly itemCount: number
   /** What errors call an item. */
   readonly noun: string
+  /** Characters of each item: what is tokenized at a time is bounded by them. */
+  readonly sizes: readonly number[]
   /** Rows of items `from` to `to`; called with ascending ranges, one at a time. */
   readonly tokenize: (from: number, to: number) => Promise<TokenizedRows>
+  /** Nothing runs before every item is tokenized: where a later one may still be refused. */
+  readonly tokenizeFirst: boolean
   readonly signal: AbortSignal | undefined
 }
 
@@ -33,8 +37,12 @@ export interface LaneResult {
   readonly runMs: number
 }
 
-/** Items tokenized at a time: the first batch leaves early, and a long job leaves room for others between its chunks. */
+/** Items, and characters, tokenized at a time: the first batch leaves early, and others get their turn between chunks. */
 const CHUNK_ITEMS = 64
+const CHUNK_CHARACTERS = 262_144
+
+/** Rows of a request that wait ready: more would only take memory, and tokenizer time from requests that came later. */
+const READY_ROWS = 512
 
 /** Rows that died with their thread this often are taken to be the cause. */
 const MAX_DEATHS = 2
@@ -42,11 +50,17 @@ const MAX_DEATHS = 2
 export class ModelLane {
   readonly #options: LaneOptions
   readonly #room = new WaitingRoom()
+  readonly #requests = new Set<PendingRequest>()
+  /** Told after every batch that is taken. */
+  #onBatch = Promise.withResolvers<void>()
   /** Admitted items that no batch holds yet, tokenized or not. */
   #queuedItems = 0
   #runningBatches = 0
+  /** A row that may kill the thread runs while nothing else does. */
+  #runningAlone = false
   /** Items a millisecond, over the last batches. */
   #speed = 0
+  #closed = false
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -60,39 +74,40 @@ export class ModelLane {
    * Takes a request whole or throws: `request_too_large` where the queue could never hold it, `overloaded` where it
    * can't now. Then resolves once every row is in, or throws what befell the first row to fail.
    */
-  async submit({ itemCount, noun, tokenize, signal }: Submission): Promise<LaneResult> {
-    throwIfCancelled(signal)
-    this.#admit(itemCount, noun)
-    const { runner } = this.#options
-    const request = new PendingRequest(itemCount, runner.limits.outputWidth, noun)
+  async submit(submission: Submission): Promise<LaneResult> {
+    const { sizes, noun, signal } = submission
+    if (signal?.aborted) throw cancelled()
+    if (this.#closed) throw stopping()
+    this.#admit(sizes.length, noun)
     // Items admitted but not yet in the waiting room.
-    let untokenized = itemCount
+    let untokenized = sizes.length
+    const request = new PendingRequest({
+      rowCount: sizes.length,
+      width: this.#options.runner.limits.outputWidth,
+      noun,
+      onFailure: () => (this.#queuedItems -= this.#room.remove(request)),
+    })
     const onAbort = () => request.fail(cancelled())
     signal?.addEventListener('abort', onAbort, { once: true })
-    let textTokens = 0
+    this.#requests.add(request)
     try {
-      for (let from = 0; from < itemCount && !request.done; from += CHUNK_ITEMS) {
-        const to = Math.min(from + CHUNK_ITEMS, itemCount)
-        const rows = await tokenize(from, to)
-        if (request.done) break
-        textTokens += rows.textTokens
-        untokenized -= to - from
-        this.#room.add(cutRows(rows, request, from))
-        this.#pump()
-      }
-      const rows = await request.result
-      return { rows, textTokens, runMs: request.runMs }
+      const textTokens = await this.#feed(submission, request, (count) => (untokenized -= count))
+      return { rows: await request.result, textTokens, runMs: request.runMs }
     } catch (error) {
       request.fail(error)
       throw error
     } finally {
       signal?.removeEventListener('abort', onAbort)
-      this.#queuedItems -= untokenized + this.#room.remove(request)
+      this.#requests.delete(request)
+      this.#queuedItems -= untokenized
     }
   }
 
-  close(): Promise<void> {
-    return this.#options.runner.close()
+  /** What waits or runs fails with `stopping`, and so does what comes. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const request of this.#requests) request.fail(stopping())
+    await this.#options.runner.close()
   }
 
   #admit(itemCount: number, noun: string): void {
@@ -114,15 +129,50 @@ export class ModelLane {
     this.#queuedItems += itemCount
   }
 
+  /** Tokenizes a request chunk by chunk, not far ahead of the device. Throws as soon as the request has failed. */
+  async #feed(
+    submission: Submission,
+    request: PendingRequest,
+    onAdd: (count: number) => void,
+  ): Promise<number> {
+    const { sizes, tokenize, tokenizeFirst } = submission
+    const failure = request.result.then(() => {})
+    failure.catch(() => {})
+    const held: Row[] = []
+    let textTokens = 0
+    for (let from = 0; from < sizes.length;) {
+      const to = endOfChunk(sizes, from)
+      // The failure of another row, or the caller's end, must not wait for the tokenizer.
+      const rows = await Promise.race([tokenize(from, to), failure])
+      if (rows === undefined) break
+      textTokens += rows.textTokens
+      held.push(...cutRows(rows, request, from))
+      if (!tokenizeFirst || to === sizes.length) {
+        onAdd(held.length)
+        this.#room.add(held.splice(0))
+        this.#pump()
+      }
+      while (this.#room.countOf(request) > READY_ROWS) await Promise.race([this.#onBatch.promise, failure])
+      from = to
+    }
+    return textTokens
+  }
+
   /** No timers: a batch leaves whenever the device can take one and anything waits. */
   #pump(): void {
-    while (this.#runningBatches < this.#options.runner.depth) {
+    while (this.#runningBatches < this.#options.runner.depth && !this.#runningAlone) {
+      const alone = this.#room.holdsAlone
+      if (alone && this.#runningBatches > 0) return
       const batch = this.#room.takeBatch(this.#options.limits)
       if (batch.length === 0) return
       this.#queuedItems -= batch.length
       this.#runningBatches++
+      this.#runningAlone = alone
+      this.#onBatch.resolve()
+      this.#onBatch = Promise.withResolvers()
       void this.#run(batch).finally(() => {
         this.#runningBatches--
+        this.#runningAlone = false
         this.#pump()
       })
     }
@@ -135,53 +185,60 @@ export class ModelLane {
     const start = this.#options.now()
     try {
       const result = await this.#options.runner.run(joinRows(rows))
-      this.#deliver(rows, result)
       const speed = rows.length / Math.max(0.01, this.#options.now() - start)
       this.#speed = this.#speed === 0 ? speed : 0.8 * this.#speed + 0.2 * speed
+      await this.#deliver(rows, result)
     } catch (error) {
       await this.#recover(rows, error)
     }
   }
 
-  #deliver(
-    rows: readonly Row[],
-    result: { rows: Float32Array; nonFiniteRows: readonly number[]; runMs: number },
-  ): void {
+  async #deliver(rows: readonly Row[], { rows: values, nonFiniteRows, runMs }: RunResult): Promise<void> {
     const width = this.#options.runner.limits.outputWidth
-    for (const request of new Set(rows.map((row) => row.request))) request.countRun(result.runMs)
-    const nonFinite = new Set(result.nonFiniteRows)
+    for (const request of new Set(rows.map((row) => row.request))) request.countRun(runMs)
+    const nonFinite = new Set(nonFiniteRows)
     for (const [b, row] of rows.entries()) {
-      if (nonFinite.has(b)) {
-        row.request.fail(
-          new ServerError(
-            'non_finite_output',
-            `${row.request.noun} ${row.index}: ${this.#options.name} computed a value that is not a finite number; nothing is returned`,
-          ),
-        )
-      } else {
-        row.request.deliver(row.index, result.rows.subarray(b * width, (b + 1) * width))
-      }
+      if (!nonFinite.has(b)) row.request.deliver(row.index, values.subarray(b * width, (b + 1) * width))
     }
+    if (nonFinite.size === 0) return
+    const [first] = rows
+    if (rows.length === 1 && first !== undefined) {
+      first.request.fail(
+        new ServerError(
+          'non_finite_output',
+          `${first.request.noun} ${first.index}: ${this.#options.name} computed a value that is not a finite number; nothing is returned`,
+        ),
+      )
+      return
+    }
+    // Rows share matrix products, where one row's NaN spoils its neighbours: only one that does so alone is at fault.
+    await this.#runHalves(
+      rows.filter((_, b) => nonFinite.has(b)),
+      rows.length,
+    )
   }
 
   /** A batch that died with its thread runs again row by row; one that the device refused is halved down to the culprit. */
   async #recover(rows: readonly Row[], error: unknown): Promise<void> {
     const code = error instanceof ServerError ? error.code : 'internal'
-    if (code === 'thread_died') {
+    if (code === 'thread_died' && !this.#closed) {
       for (const row of rows) this.#runAgain(row, error)
-      return
+    } else if (code === 'inference_failed' && rows.length > 1) {
+      await this.#runHalves(rows, rows.length)
+    } else {
+      for (const row of rows) row.request.fail(named(error, row))
     }
-    if (code === 'inference_failed' && rows.length > 1) {
-      const middle = rows.length >> 1
-      await this.#run(rows.slice(0, middle))
-      await this.#run(rows.slice(middle))
-      return
-    }
-    for (const row of rows) row.request.fail(named(error, row))
+  }
+
+  /** Runs rows of a batch of `batchSize` in smaller batches. */
+  async #runHalves(rows: readonly Row[], batchSize: number): Promise<void> {
+    const size = batchSize >> 1
+    for (let from = 0; from < rows.length; from += size) await this.#run(rows.slice(from, from + size))
   }
 
   #runAgain(row: Row, error: unknown): void {
     row.deaths++
+    if (row.request.done) return
     if (row.deaths < MAX_DEATHS) {
       this.#queuedItems++
       this.#room.addAlone(row)
@@ -197,6 +254,17 @@ export class ModelLane {
   }
 }
 
+function endOfChunk(sizes: readonly number[], from: number): number {
+  let characters = 0
+  let to = from
+  while (to < sizes.length && to - from < CHUNK_ITEMS) {
+    characters += sizes[to] as number
+    if (to > from && characters > CHUNK_CHARACTERS) break
+    to++
+  }
+  return to
+}
+
 function cutRows(rows: TokenizedRows, request: PendingRequest, firstIndex: number): Row[] {
   return Array.from({ length: rows.bounds.length - 1 }, (_, b) => ({
     request,
@@ -206,19 +274,6 @@ function cutRows(rows: TokenizedRows, request: PendingRequest, firstIndex: numbe
     unpooledTokens: rows.unpooledTokens[b] as number,
     deaths: 0,
   }))
-}
-
-function joinRows(rows: readonly Row[]): RaggedBatch {
-  const bounds = new Int32Array(rows.length + 1)
-  for (const [b, row] of rows.entries()) bounds[b + 1] = (bounds[b] as number) + row.ids.length
-  const ids = new Int32Array(bounds[rows.length] as number)
-  for (const [b, row] of rows.entries()) ids.set(row.ids, bounds[b])
-  return {
-    ids,
-    bounds,
-    typeStarts: Int32Array.from(rows, (row) => row.typeStart),
-    unpooledTokens: Int32Array.from(rows, (row) => row.unpooledTokens),
-  }
 }
 
 function named(error: unknown, row: Row): unknown {
@@ -232,6 +287,6 @@ function cancelled(): ServerError {
   return new ServerError('cancelled', 'the request was cancelled')
 }
 
-function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw cancelled()
+function stopping(): ServerError {
+  return new ServerError('stopping', 'the worker is stopping and takes no more work')
 }

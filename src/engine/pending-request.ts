@@ -1,21 +1,22 @@
 /** A request between admission and answer: settles once, whichever comes first. */
 export class PendingRequest {
-  readonly rowCount: number
   readonly noun: string
   readonly #width: number
   readonly #output: Float32Array
+  readonly #onFailure: () => void
   readonly #settled = Promise.withResolvers<Float32Array>()
   #missing: number
   #done = false
   #runMs = 0
 
-  /** Room for `rowCount` rows of `width` numbers. `noun` is what errors call a row. */
-  constructor(rowCount: number, width: number, noun: string) {
-    this.rowCount = rowCount
+  /** Room for `rowCount` rows of `width` numbers. `noun` is what errors call a row; `onFailure` lets its rows be dropped. */
+  constructor(options: { rowCount: number; width: number; noun: string; onFailure: () => void }) {
+    const { rowCount, width, noun, onFailure } = options
     this.noun = noun
     this.#width = width
     this.#output = new Float32Array(rowCount * width)
     this.#missing = rowCount
+    this.#onFailure = onFailure
     // Whoever asked may learn of a failure only after it has happened.
     this.#settled.promise.catch(() => {})
   }
@@ -51,5 +52,6 @@ export class PendingRequest {
     if (this.#done) return
     this.#done = true
     this.#settled.reject(error)
+    this.#onFailure()
   }
 }

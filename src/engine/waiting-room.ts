@@ -33,10 +33,15 @@ export class WaitingRoom {
   readonly #requests = new Map<PendingRequest, Waiting>()
   /** Rows that were in a batch that killed the thread: each runs by itself. */
   readonly #alone: Row[] = []
-  #rowCount = 0
 
-  get rowCount(): number {
-    return this.#rowCount
+  /** Whether a row waits that must run by itself. It is the next batch. */
+  get holdsAlone(): boolean {
+    return this.#alone.length > 0
+  }
+
+  /** Rows of a request that wait in turn. */
+  countOf(request: PendingRequest): number {
+    return this.#requests.get(request)?.size ?? 0
   }
 
   add(rows: readonly Row[]): void {
@@ -49,31 +54,26 @@ export class WaitingRoom {
       waiting.arrived.push(row)
       waiting.byLength.add(row)
       waiting.size++
-      this.#rowCount++
     }
   }
 
   addAlone(row: Row): void {
     this.#alone.push(row)
-    this.#rowCount++
   }
 
   /** Forgets a request's rows; says how many there were. */
   remove(request: PendingRequest): number {
-    const before = this.#rowCount
     const alone = this.#alone.filter((row) => row.request !== request)
-    this.#rowCount -= this.#alone.length - alone.length + (this.#requests.get(request)?.size ?? 0)
+    const removed = this.#alone.length - alone.length + this.countOf(request)
     this.#alone.splice(0, this.#alone.length, ...alone)
     this.#requests.delete(request)
-    return before - this.#rowCount
+    return removed
   }
 
   /** The next batch; empty where nothing waits. */
   takeBatch(limits: BatchLimits): Row[] {
     const alone = this.#alone.shift()
-    const batch = alone === undefined ? this.#fill(new Draft(limits)) : [alone]
-    this.#rowCount -= batch.length
-    return batch
+    return alone === undefined ? this.#fill(new Draft(limits)) : [alone]
   }
 
   #fill(draft: Draft): Row[] {
@@ -97,8 +97,9 @@ export class WaitingRoom {
         progress = true
       }
     }
-    // Served: to the end of the line.
-    for (const [request, waiting] of served) {
+    // Served: to the end of the line, the anchor behind those that only joined it.
+    const [anchor, ...others] = served
+    for (const [request, waiting] of anchor === undefined ? [] : [...others, anchor]) {
       this.#requests.delete(request)
       if (waiting.size > 0) this.#requests.set(request, waiting)
     }

@@ -21,7 +21,7 @@ export function buildGraph(spec: ModelSpec, target: TargetName): CompiledGraph {
   const family = findFamily(spec.name, spec.modelType)
   const plan = family.plan(new ConfigReader(spec.name, spec.config))
   const tensors = new TensorTable(spec, family.prefixes, family.probe)
-  const kernels = TARGETS[target]
+  const { kernels } = TARGETS[target]
   const b = new GraphBuilder()
 
   const states = buildEncoder(b, plan, tensors, kernels)

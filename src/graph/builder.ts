@@ -1,9 +1,10 @@
 /** Grows a graph node by node; a node whose operands do not fit throws where it is added. */
+import { ServerError } from '../errors.ts'
 import type { TensorDtype, TensorRef } from '../model/spec.ts'
 import type { InputRole } from './contract.ts'
 import { INPUTS } from './contract.ts'
 import type { Attribute, Dtype, Graph, GraphNode, Initializer, Shape, Value } from './ir.ts'
-import { ONNX_TYPES } from './ir.ts'
+import { ONNX_TYPES, formatShape } from './ir.ts'
 import { inferOutput } from './ops.ts'
 
 const TENSOR_DTYPES: Readonly<Record<TensorDtype, Dtype>> = { F32: 'f32', F16: 'f16', BF16: 'bf16', I8: 'i8' }
@@ -72,6 +73,9 @@ export class GraphBuilder {
   /** `shape` may keep leading letters of `x` and fold others into one product. */
   reshape(x: Value, shape: Shape): Value {
     const sizes = shape.map((dim, axis) => (typeof dim === 'number' ? dim : dim === x.shape[axis] ? 0 : -1))
+    if (sizes.filter((size) => size === -1).length > 1) {
+      throw new ServerError('graph_invalid', `${formatShape(shape)} leaves ONNX two dimensions to guess`)
+    }
     const dims = this.share(`reshape ${sizes.join()}`, () =>
       this.constant(BigInt64Array.from(sizes, BigInt), [sizes.length]),
     )

@@ -1,5 +1,5 @@
 /** Every operator that our graphs use, with the shape rule that catches a wrong graph when it is built. */
-import { ServerError } from '../errors.ts'
+import { ServerError, messageOf } from '../errors.ts'
 import type { Attribute, Dim, Dtype, Shape, Value } from './ir.ts'
 import { ONNX_TYPES, formatShape } from './ir.ts'
 
@@ -49,8 +49,9 @@ export function inferOutput(op: string, operands: Operands, attributes: Attribut
     const shapes = operands.map((value) =>
       value ? `${value.name}: ${value.dtype}${formatShape(value.shape)}` : '–',
     )
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new ServerError('graph_invalid', `${op}(${shapes.join(', ')}): ${reason}`, { cause: error })
+    throw new ServerError('graph_invalid', `${op}(${shapes.join(', ')}): ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }
 

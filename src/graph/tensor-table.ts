@@ -62,7 +62,7 @@ export class TensorTable {
     const find = (part: string): TensorRef => {
       const path = `${this.#prefix}${name}.${part}`
       const old = `${this.#prefix}${name}.${OLD_NORM_NAMES[part]}`
-      return this.#take(Object.hasOwn(this.#tensors, path) ? path : old, [width], path)
+      return this.#take(Object.hasOwn(this.#tensors, path) ? path : old, [width], { shownAs: path })
     }
     return { weight: find('weight'), bias: find('bias'), epsilon }
   }
@@ -86,11 +86,11 @@ export class TensorTable {
   }
 
   #matrix(name: string, rows: number, columns: number): Matrix {
-    const values = this.#take(name, [rows, columns])
+    const values = this.#take(name, [rows, columns], { codes: true })
     return { values, scale: values.dtype === 'I8' ? this.#take(`${name}_scale`, [rows, 1]) : undefined }
   }
 
-  #take(name: string, shape: readonly number[], shownAs = name): TensorRef {
+  #take(name: string, shape: readonly number[], { shownAs = name, codes = false } = {}): TensorRef {
     const tensor = Object.hasOwn(this.#tensors, name) ? this.#tensors[name] : undefined
     if (tensor === undefined)
       throw new ServerError('model_invalid', `${this.#model}: tensor ${shownAs} is missing`)
@@ -100,6 +100,12 @@ export class TensorTable {
       throw new ServerError(
         'model_invalid',
         `${this.#model}: tensor ${name} has shape ${is}; config.json asks for ${wanted}`,
+      )
+    }
+    if (tensor.dtype === 'I8' && !codes) {
+      throw new ServerError(
+        'model_invalid',
+        `${this.#model}: tensor ${name} is I8, which only matrices with scales may be`,
       )
     }
     this.#used.add(name)

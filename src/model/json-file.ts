@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { z } from 'zod'
-import { ServerError } from '../errors.ts'
+import { ServerError, messageOf } from '../errors.ts'
 
 /** A JSON file of a model folder, checked; undefined where there is none. Throws `model_invalid` naming file and field. */
 export async function readJson<S extends z.ZodType>(
@@ -38,8 +38,4 @@ async function readOptional(path: string): Promise<string | undefined> {
 /** The file with its folder: enough to find it, without the operator's whole path. */
 function shortName(path: string): string {
   return join(basename(dirname(path)), basename(path))
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

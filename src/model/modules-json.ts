@@ -67,7 +67,7 @@ export async function readPipeline(folder: string, model: string): Promise<Pipel
 async function readStep(type: string, folder: string, where: string): Promise<EmbeddingStep[]> {
   switch (className(type)) {
     case 'Pooling':
-      return [await readPooling(folder)]
+      return [await readPooling(folder, where)]
     case 'Dense':
       return [await readDense(folder, where)]
     case 'Normalize':
@@ -82,8 +82,9 @@ async function readStep(type: string, folder: string, where: string): Promise<Em
   }
 }
 
-async function readPooling(folder: string): Promise<PoolingStep> {
-  const config = (await readJson(join(folder, 'config.json'), PoolingConfig)) ?? {}
+async function readPooling(folder: string, where: string): Promise<PoolingStep> {
+  const config = await readJson(join(folder, 'config.json'), PoolingConfig)
+  if (config === undefined) throw new ServerError('model_invalid', `${where}: config.json is missing`)
   const includePrompt = config.include_prompt ?? true
   if (config.pooling_mode !== undefined && config.pooling_mode !== null) {
     return { kind: 'pooling', modes: [config.pooling_mode].flat(), includePrompt }
@@ -108,8 +109,8 @@ async function readDense(folder: string, where: string): Promise<DenseStep> {
   const { tensors } = await openWeights(folder)
   const weight = tensors['linear.weight']
   const bias = tensors['linear.bias']
-  if (weight === undefined || weight.shape.length !== 2) {
-    throw new ServerError('model_invalid', `${where}: there is no matrix linear.weight`)
+  if (weight === undefined || weight.shape.length !== 2 || weight.dtype === 'I8') {
+    throw new ServerError('model_invalid', `${where}: there is no matrix linear.weight of F32, F16 or BF16`)
   }
   if ((config.bias ?? true) && bias?.shape.join() !== String(weight.shape[0])) {
     throw new ServerError(
@@ -121,8 +122,9 @@ async function readDense(folder: string, where: string): Promise<DenseStep> {
   return { kind: 'dense', weight, bias: (config.bias ?? true) ? bias : undefined, activation }
 }
 
+/** The class of a module of sentence-transformers; somebody's own module, whatever its name, is returned whole. */
 function className(type: string): string {
-  return type.slice(type.lastIndexOf('.') + 1)
+  return type.startsWith('sentence_transformers.') ? type.slice(type.lastIndexOf('.') + 1) : type
 }
 
 /** A module's folder; one outside the model's folder is refused. */

@@ -19,12 +19,11 @@ const SentenceTransformersConfig = z.looseObject({
 })
 
 /**
- * Reads all that a Hugging Face folder says, checked, without reading a weight. Throws `model_invalid` (a file is
+ * Reads all that a Hugging Face folder says, checked, without reading a weight. `name` is what errors call it. Throws `model_invalid` (a file is
  * missing, broken or contradicts another) or `model_unsupported` (a format or module that we lack), naming the file.
  */
-export async function openFolder(path: string): Promise<ModelSpec> {
+export async function openFolder(path: string, name = basename(resolve(path))): Promise<ModelSpec> {
   const folder = resolve(path)
-  const name = basename(folder)
   const isFolder = await stat(folder).then(
     (stats) => stats.isDirectory(),
     () => false,
@@ -45,7 +44,6 @@ export async function openFolder(path: string): Promise<ModelSpec> {
   expectUsable(unusable, name)
   return {
     name,
-    folder,
     modelType: config.model_type,
     config,
     tensors,
@@ -55,7 +53,7 @@ export async function openFolder(path: string): Promise<ModelSpec> {
       maxPositions: config.max_position_embeddings ?? undefined,
       useModuleConfig: !isClassifier,
     }),
-    prompts: isClassifier ? {} : (settings.prompts ?? {}),
+    prompts: settings.prompts ?? {},
     defaultPromptName: settings.default_prompt_name ?? undefined,
     truncateDimensions: settings.truncate_dim ?? undefined,
   }

@@ -2,7 +2,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, realpath } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { ServerError } from '../errors.ts'
+import { ServerError, messageOf } from '../errors.ts'
 import type { TensorDtype, TensorRef } from './spec.ts'
 
 const ELEMENT_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1 }
@@ -44,7 +44,7 @@ async function readHeader(handle: FileHandle, size: number, name: string) {
       throw new Error('it is not an object')
     return { header: header as Record<string, unknown>, dataStart: 8 + length }
   } catch (error) {
-    throw invalid(name, `its header is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+    throw invalid(name, `its header is not JSON: ${messageOf(error)}`)
   }
 }
 

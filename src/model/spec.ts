@@ -59,7 +59,6 @@ export interface TokenizerSpec {
 export interface ModelSpec {
   /** What errors and logs call this model. */
   readonly name: string
-  readonly folder: string
   readonly modelType: string
   /** config.json as it is; a family reads its own settings from it. */
   readonly config: Readonly<Record<string, unknown>>

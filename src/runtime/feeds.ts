@@ -63,15 +63,11 @@ function paddedRows(batch: RaggedBatch, { B, S }: Layout, from: (b: number) => n
   return rows
 }
 
-function averages(
-  { bounds, ...batch }: RaggedBatch,
-  { B, T }: Layout,
-  weight: (count: number) => number,
-): Float32Array {
+function averages(batch: RaggedBatch, { B, T }: Layout, weight: (count: number) => number): Float32Array {
   const weights = new Float32Array(B * T)
   for (let b = 0; b < B; b++) {
-    const first = at(bounds, b) + skipped({ bounds, ...batch }, b)
-    const end = at(bounds, b + 1)
+    const first = at(batch.bounds, b) + skipped(batch, b)
+    const end = at(batch.bounds, b + 1)
     weights.fill(weight(end - first), b * T + first, b * T + end)
   }
   return weights

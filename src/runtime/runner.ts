@@ -30,12 +30,38 @@ export interface RunnerLimits {
 
 export interface Runner {
   readonly limits: RunnerLimits
+  readonly provider: string
+  /** What activations are computed in. */
+  readonly dtype: string
   /** Batches that should be under way at once so that the device never waits. */
   readonly depth: number
+  /** Tokens of a batch where nobody says otherwise. */
+  readonly batchTokens: number
   /**
-   * Runs one batch; its buffers are taken over. Throws `inference_failed` where the device refused the batch, and
-   * `thread_died` where the thread that held it is gone: the next run finds a new one.
+   * Runs one batch; its buffers are taken over. Throws `inference_failed` where the device refused the batch,
+   * `thread_died` where the thread died over it, `revival_failed` where the model could not be loaded again.
    */
   readonly run: (batch: RaggedBatch) => Promise<RunResult>
+  /** For good: what runs fails with `thread_died`. */
   readonly close: () => Promise<void>
+}
+
+/** What a batch needs to know of a row. */
+export interface RaggedRow {
+  readonly ids: Int32Array
+  readonly typeStart: number
+  readonly unpooledTokens: number
+}
+
+export function joinRows(rows: readonly RaggedRow[]): RaggedBatch {
+  const bounds = new Int32Array(rows.length + 1)
+  for (const [b, row] of rows.entries()) bounds[b + 1] = (bounds[b] as number) + row.ids.length
+  const ids = new Int32Array(bounds[rows.length] as number)
+  for (const [b, row] of rows.entries()) ids.set(row.ids, bounds[b])
+  return {
+    ids,
+    bounds,
+    typeStarts: Int32Array.from(rows, (row) => row.typeStart),
+    unpooledTokens: Int32Array.from(rows, (row) => row.unpooledTokens),
+  }
 }

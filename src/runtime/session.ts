@@ -1,8 +1,9 @@
 /** The only door to ONNX Runtime. */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { ServerError } from '../errors.ts'
+import { ServerError, messageOf } from '../errors.ts'
 import type { CompiledGraph, InputRole } from '../graph/contract.ts'
 import { OUTPUT } from '../graph/contract.ts'
+import type { Provider } from '../graph/target.ts'
 import type { Feed } from './feeds.ts'
 
 export interface Session {
@@ -10,9 +11,15 @@ export interface Session {
   readonly run: (feeds: ReadonlyMap<InputRole, Feed>) => Promise<Float32Array<ArrayBuffer>>
 }
 
-/** Throws `model_invalid` where ONNX Runtime cannot make a session of the graph and its weights. */
-export async function createSession(graph: CompiledGraph, threadCount: number): Promise<Session> {
-  const session = await create(graph, threadCount)
+export interface SessionOptions {
+  readonly provider: Provider
+  /** Threads of one operator. */
+  readonly threadCount: number
+}
+
+/** Throws `load_failed` where ONNX Runtime cannot make a session of the graph and its weights. */
+export async function createSession(graph: CompiledGraph, options: SessionOptions): Promise<Session> {
+  const session = await create(graph, options)
   return {
     async run(feeds) {
       const tensors: Record<string, Tensor> = {}
@@ -32,34 +39,39 @@ export async function createSession(graph: CompiledGraph, threadCount: number): 
   }
 }
 
-async function create(graph: CompiledGraph, threadCount: number): Promise<InferenceSession> {
+const SESSION_OPTIONS: Readonly<Record<Provider, InferenceSession.SessionOptions>> = {
+  cpu: {
+    executionProviders: ['cpu'],
+    // Our graphs come fused: the higher levels would only undo what was measured to be faster.
+    graphOptimizationLevel: 'basic',
+    // Patterns are cached for each set of input shapes, and ours hardly repeat.
+    enableMemPattern: false,
+    executionMode: 'sequential',
+    logSeverityLevel: 3,
+    extra: {
+      session: {
+        // External data is named by absolute path without the leading slash.
+        model_external_initializers_file_folder_path: '/',
+        // Between runs the cores belong to tokenizers and JavaScript.
+        force_spinning_stop: '1',
+        set_denormal_as_zero: '1',
+      },
+    },
+  },
+}
+
+async function create(
+  graph: CompiledGraph,
+  { provider, threadCount }: SessionOptions,
+): Promise<InferenceSession> {
   try {
     return await InferenceSession.create(graph.bytes, {
-      executionProviders: ['cpu'],
+      ...SESSION_OPTIONS[provider],
       intraOpNumThreads: threadCount,
-      // Our graphs come fused: the higher levels would only undo what was measured to be faster.
-      graphOptimizationLevel: 'basic',
-      // Patterns are cached for each set of input shapes, and ours hardly repeat.
-      enableMemPattern: false,
-      executionMode: 'sequential',
-      logSeverityLevel: 3,
-      extra: {
-        session: {
-          // External data is named by absolute path without the leading slash.
-          model_external_initializers_file_folder_path: '/',
-          // Between runs the cores belong to tokenizers and JavaScript.
-          force_spinning_stop: '1',
-          set_denormal_as_zero: '1',
-        },
-      },
     })
   } catch (error) {
-    throw new ServerError('model_invalid', `ONNX Runtime refused the compiled graph: ${messageOf(error)}`, {
+    throw new ServerError('load_failed', `ONNX Runtime made no session: ${messageOf(error)}`, {
       cause: error,
     })
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

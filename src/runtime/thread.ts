@@ -4,6 +4,7 @@ import { serveCalls } from '../base/thread-server.ts'
 import { ServerError } from '../errors.ts'
 import { buildGraph } from '../graph/build.ts'
 import type { InputRole } from '../graph/contract.ts'
+import { TARGETS } from '../graph/target.ts'
 import { layOut } from './feeds.ts'
 import type { InferenceCalls, LoadReply } from './protocol.ts'
 import type { RaggedBatch, RunResult } from './runner.ts'
@@ -16,7 +17,7 @@ serveCalls<InferenceCalls>({
   async load({ spec, target, threadCount }): Promise<Answer<LoadReply>> {
     const start = performance.now()
     const graph = buildGraph(spec, target)
-    const session = await createSession(graph, threadCount)
+    const session = await createSession(graph, { provider: TARGETS[target].provider, threadCount })
     await session.run(layOut(WARM_UP, graph.inputs))
     model = { session, inputs: graph.inputs }
     const { maxTokens, vocabularySize, outputWidth, unusedTensors } = graph

@@ -14,16 +14,24 @@ const SPARE_TOKENS = 128
 export interface EncodedText {
   /** Without special tokens: all of them, or at least the needed number from the side that truncation keeps. */
   readonly ids: readonly number[]
-  /** Tokens of the whole text; of one that was not read to its end, judged by its characters. */
+  /** Tokens of the whole text. */
   readonly length: number
+  /** False: the text was not read to its end, and its length is judged by its characters. */
+  readonly exact: boolean
+}
+
+export interface Wanted {
+  /** Tokens that can stay. */
+  readonly needed: number
+  /** The side that truncation keeps: `right` cuts at the right end. */
+  readonly keep: TruncationSide
 }
 
 /** Reads as much of a text as its first, or last, `needed` tokens take. */
 export async function encodeText(
   tokenizer: Tokenizer,
   text: string,
-  needed: number,
-  keep: TruncationSide,
+  { needed, keep }: Wanted,
 ): Promise<EncodedText> {
   const enough = needed + SPARE_TOKENS
   let size = Math.max(LEAST_WINDOW, CHARACTERS_PER_TOKEN * enough)
@@ -31,9 +39,14 @@ export async function encodeText(
     const window = cutAtSpace(text, size, keep)
     const encoding = await tokenizer.encode(window, null, { addSpecialTokens: false })
     const count = encoding.getLength()
-    if (window.length === text.length) return { ids: idsOf(encoding, enough, keep), length: count }
+    if (window.length === text.length)
+      return { ids: idsOf(encoding, enough, keep), length: count, exact: true }
     if (count >= enough) {
-      return { ids: idsOf(encoding, enough, keep), length: Math.round((count * text.length) / window.length) }
+      return {
+        ids: idsOf(encoding, enough, keep),
+        length: Math.round((count * text.length) / window.length),
+        exact: false,
+      }
     }
     size *= 2
   }
@@ -43,18 +56,17 @@ export async function encodeText(
 export async function encodeTexts(
   tokenizer: Tokenizer,
   texts: readonly string[],
-  needed: number,
-  keep: TruncationSide,
+  { needed, keep }: Wanted,
 ): Promise<EncodedText[]> {
   const enough = needed + SPARE_TOKENS
   const window = Math.max(LEAST_WINDOW, CHARACTERS_PER_TOKEN * enough)
   if (texts.length === 1 || texts.some((text) => text.length > window)) {
-    return Promise.all(texts.map((text) => encodeText(tokenizer, text, needed, keep)))
+    return Promise.all(texts.map((text) => encodeText(tokenizer, text, { needed, keep })))
   }
   const encodings = await tokenizer.encodeBatch([...texts], { addSpecialTokens: false })
   return encodings.map((encoding) => {
     const length = encoding.getLength()
-    return { ids: idsOf(encoding, enough, keep), length }
+    return { ids: idsOf(encoding, enough, keep), length, exact: true }
   })
 }
 

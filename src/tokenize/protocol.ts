@@ -26,10 +26,11 @@ export interface RowOptions {
   readonly vocabularySize: number
 }
 
-/** A rerank query, tokenized once for all its documents. `length`: see `EncodedText`. */
+/** A rerank query, tokenized once for all its documents: see `EncodedText`. */
 export interface TokenizedQuery {
   readonly ids: Int32Array<ArrayBuffer>
   readonly length: number
+  readonly exact: boolean
 }
 
 /** The first side of pairs: a query that all share, or a text for each. */
@@ -42,7 +43,7 @@ export interface Prompt {
 }
 
 export interface TokenizeCalls {
-  open: { ask: { tokenizer: number; spec: TokenizerSpec }; reply: { pairs: boolean } }
+  open: { ask: { tokenizer: number; spec: TokenizerSpec }; reply: { joinsPairs: boolean } }
   texts: {
     ask: { tokenizer: number; texts: readonly string[]; prompt: Prompt; options: RowOptions }
     reply: TokenizedRows

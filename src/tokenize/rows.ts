@@ -21,8 +21,8 @@ export function singleRows(
   const { before, after } = template
   const special = before.length + after.length
   const room = Math.max(0, options.maxTokens - special)
-  const rows = texts.map(({ ids, length }, index): Row => {
-    if (length > room) expectTruncation(index, length + special, options)
+  const rows = texts.map(({ ids, length, exact }, index): Row => {
+    if (length > room) expectTruncation({ index, tokens: length + special, exact }, options)
     const kept = keep(ids, room, options)
     return { parts: [before, kept, after], typeStart: undefined, unpooledTokens, textTokens: kept.length }
   })
@@ -41,7 +41,8 @@ export function pairRows(
   const rows = seconds.map((second, index): Row => {
     const first = firsts[firsts.length === 1 ? 0 : index] as EncodedText
     const total = first.length + second.length + special
-    if (total > options.maxTokens) expectTruncation(index, total, options)
+    if (total > options.maxTokens)
+      expectTruncation({ index, tokens: total, exact: first.exact && second.exact }, options)
     const lengths = truncatePair({ first: first.length, second: second.length }, options.maxTokens, special)
     const keptFirst = keep(first.ids, lengths.first, options)
     const keptSecond = keep(second.ids, lengths.second, options)
@@ -62,14 +63,14 @@ function keep(ids: readonly number[], count: number, { truncate }: RowOptions): 
 }
 
 function expectTruncation(
-  index: number,
-  tokens: number,
+  { index, tokens, exact }: { index: number; tokens: number; exact: boolean },
   { noun, firstIndex, truncate, maxTokens }: RowOptions,
 ): void {
   if (truncate !== 'none') return
+  const has = exact ? tokens : `about ${tokens}`
   throw new ServerError(
     'text_too_long',
-    `${noun} ${firstIndex + index} has ${tokens} tokens; the model takes ${maxTokens} and truncation is off`,
+    `${noun} ${firstIndex + index} has ${has} tokens; the model takes ${maxTokens} and truncation is off`,
   )
 }
 
@@ -117,7 +118,7 @@ function expectKnownIds(
   if (position < 0) return
   const row = bounds.findIndex((bound) => bound > position) - 1
   throw new ServerError(
-    'invalid_request',
-    `${noun} ${firstIndex + row} holds token id ${ids[position]}; the model knows ids below ${vocabularySize}`,
+    'model_invalid',
+    `${noun} ${firstIndex + row} holds token id ${ids[position]}; the model knows ids below ${vocabularySize}: tokenizer.json does not belong to the weights`,
   )
 }

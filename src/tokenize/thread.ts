@@ -2,8 +2,9 @@
 import { Tokenizer, lowercase, sequenceNormalizer } from 'tokenizers'
 import type { Answer } from '../base/thread-server.ts'
 import { serveCalls } from '../base/thread-server.ts'
-import { ServerError } from '../errors.ts'
+import { ServerError, messageOf } from '../errors.ts'
 import type { TokenizerSpec } from '../model/spec.ts'
+import type { Wanted } from './encode-long.ts'
 import { encodeText, encodeTexts } from './encode-long.ts'
 import type { RowOptions, TokenizeCalls, TokenizedRows } from './protocol.ts'
 import { pairRows, singleRows } from './rows.ts'
@@ -23,32 +24,30 @@ serveCalls<TokenizeCalls>({
   async open({ tokenizer, spec }) {
     const opened = await open(spec)
     tokenizers.set(tokenizer, opened)
-    return { reply: { pairs: opened.template.pair !== undefined } }
+    return { reply: { joinsPairs: opened.template.pair !== undefined } }
   },
 
   async texts({ tokenizer, texts, prompt, options }) {
     const opened = find(tokenizer)
     const full = prompt.text === '' ? texts : texts.map((text) => prompt.text + text)
-    const encoded = await encodeTexts(opened.native, full, options.maxTokens, sideOf(options))
+    const encoded = await encodeTexts(opened.native, full, wanted(options))
     const unpooledTokens = prompt.pooled ? 0 : await promptLength(opened, prompt.text)
     return move(singleRows(encoded, opened.template.single, unpooledTokens, options))
   },
 
   async query({ tokenizer, text, options }) {
-    const encoded = await encodeText(find(tokenizer).native, text, options.maxTokens, sideOf(options))
+    const encoded = await encodeText(find(tokenizer).native, text, wanted(options))
     const ids = Int32Array.from(encoded.ids)
-    return { reply: { ids, length: encoded.length }, transfer: [ids.buffer] }
+    return { reply: { ...encoded, ids }, transfer: [ids.buffer] }
   },
 
   async pairs({ tokenizer, first, second, options }) {
     const { native, template } = find(tokenizer)
     if (template.pair === undefined)
       throw new ServerError('wrong_task', 'the tokenizer of this model does not join pairs')
-    const { maxTokens } = options
-    const side = sideOf(options)
-    const seconds = await encodeTexts(native, second, maxTokens, side)
+    const seconds = await encodeTexts(native, second, wanted(options))
     const firsts =
-      'ids' in first ? [{ ...first, ids: [...first.ids] }] : await encodeTexts(native, first, maxTokens, side)
+      'ids' in first ? [{ ...first, ids: [...first.ids] }] : await encodeTexts(native, first, wanted(options))
     return move(pairRows(firsts, seconds, template.pair, options))
   },
 })
@@ -58,8 +57,9 @@ async function open(spec: TokenizerSpec): Promise<OpenTokenizer> {
   try {
     native = Tokenizer.fromFile(spec.file)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new ServerError('model_invalid', `tokenizer.json cannot be used: ${reason}`, { cause: error })
+    throw new ServerError('model_invalid', `tokenizer.json cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
   // A file may carry a limit and fixed padding of its own; the model's pipeline overrides both.
   native.disableTruncation()
@@ -77,8 +77,8 @@ function find(tokenizer: number): OpenTokenizer {
   return opened
 }
 
-function sideOf({ truncate }: RowOptions): 'left' | 'right' {
-  return truncate === 'left' ? 'left' : 'right'
+function wanted({ truncate, maxTokens }: RowOptions): Wanted {
+  return { needed: maxTokens, keep: truncate === 'left' ? 'left' : 'right' }
 }
 
 /** Ids of the prompt alone, less one for a closing special token (sentence-transformers 6.2, Transformer module). */

@@ -1,4 +1,5 @@
-import { ThreadClient } from '../base/thread-client.ts'
+import { RevivingThread } from '../base/reviving-thread.ts'
+import { ServerError } from '../errors.ts'
 import type { TokenizerSpec } from '../model/spec.ts'
 import type {
   PairFirsts,
@@ -13,6 +14,8 @@ export type { Prompt, RowOptions, TokenizedQuery, TokenizedRows } from './protoc
 
 /** Texts to rows of ids. Throws `text_too_long` or `invalid_request`, naming the item. */
 export interface Tokenizer {
+  /** False: the tokenizer frames pairs in a way that we cannot follow. */
+  readonly joinsPairs: boolean
   readonly texts: (texts: readonly string[], prompt: Prompt, options: RowOptions) => Promise<TokenizedRows>
   /** To be given to every `pairs` call of its request. */
   readonly query: (text: string, options: RowOptions) => Promise<TokenizedQuery>
@@ -25,14 +28,15 @@ export interface Tokenizer {
 
 /** One thread holds the tokenizers of all models; the native library spreads their work over the cores. */
 export class TokenizerThread {
-  #thread = new ThreadClient<TokenizeCalls>(new URL('./thread.ts', import.meta.url), 'tokenizer')
-  readonly #specs: TokenizerSpec[] = []
-  #reopening: Promise<unknown> | undefined
+  readonly #thread = new RevivingThread<TokenizeCalls>(new URL('./thread.ts', import.meta.url), 'tokenizer')
+  #count = 0
 
+  /** Throws `model_invalid` or `model_unsupported`. */
   async open(spec: TokenizerSpec): Promise<Tokenizer> {
-    const tokenizer = this.#specs.push(spec) - 1
-    await this.#thread.call('open', { tokenizer, spec })
+    const tokenizer = this.#count++
+    const { joinsPairs } = await this.#thread.setUp((thread) => thread.call('open', { tokenizer, spec }))
     return {
+      joinsPairs,
       texts: (texts, prompt, options) => this.#call('texts', { tokenizer, texts, prompt, options }),
       query: (text, options) => this.#call('query', { tokenizer, text, options }),
       pairs: (first, second, options) => this.#call('pairs', { tokenizer, first, second, options }),
@@ -43,7 +47,7 @@ export class TokenizerThread {
     return this.#thread.close()
   }
 
-  /** A thread that died is started again, and the call made once more: tokenizing changes nothing but the reply. */
+  /** A call whose thread died is made once more: tokenizing changes nothing but the reply. */
   async #call<K extends 'texts' | 'query' | 'pairs'>(
     kind: K,
     ask: TokenizeCalls[K]['ask'],
@@ -51,15 +55,8 @@ export class TokenizerThread {
     try {
       return await this.#thread.call(kind, ask)
     } catch (error) {
-      if (this.#thread.alive && this.#reopening === undefined) throw error
+      if (!(error instanceof ServerError) || error.code !== 'thread_died') throw error
+      return this.#thread.call(kind, ask)
     }
-    this.#reopening ??= this.#reopen().finally(() => (this.#reopening = undefined))
-    await this.#reopening
-    return this.#thread.call(kind, ask)
-  }
-
-  async #reopen(): Promise<void> {
-    this.#thread = new ThreadClient<TokenizeCalls>(new URL('./thread.ts', import.meta.url), 'tokenizer')
-    await Promise.all(this.#specs.map((spec, tokenizer) => this.#thread.call('open', { tokenizer, spec })))
   }
 }

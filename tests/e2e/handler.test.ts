@@ -7,9 +7,9 @@ afterAll(close)
 const LONG_TEXT = 'word '.repeat(2_000_000)
 
 const BAD_JOBS: readonly [string, unknown, string][] = [
-  ['no input', {}, 'the job has no "input"'],
+  ['no input', {}, "the job's input is missing; it must be an object"],
   ['a job that is no object', 7, 'the job is 7; it must be an object'],
-  ['input of the wrong type', { input: 42 }, 'input is 42; it must be an object'],
+  ['input of the wrong type', { input: 42 }, "the job's input is 42; it must be an object"],
   ['an input without known keys', { input: { texts: ['a'] } }, 'the job has neither "input"'],
   ['a number for a text', { input: { input: 42 } }, 'input is 42; it must be a string or a list of strings'],
   ['an empty list', { input: { input: [] } }, 'input is an empty list; at least one text is needed'],
@@ -33,7 +33,7 @@ const BAD_JOBS: readonly [string, unknown, string][] = [
   [
     'an unknown route',
     { input: { openai_route: '/v1/images' } },
-    'route /v1/images is not served; served are /v1/embeddings',
+    'route /v1/images is not served; served are /v1/embeddings, /v1/models',
   ],
   [
     'dimensions that the model lacks',

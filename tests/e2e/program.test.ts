@@ -157,6 +157,20 @@ test.each(DAMAGES)('a folder with %s is refused in one sentence', async (name, d
   expect(exitCode).toBe(1)
 })
 
+test('two models that would share a name are refused, with the way out', async () => {
+  const { exitCode, stderr } = await runHandler([], { MODEL_NAMES: `${TINY};${RERANKER}` })
+  expect(exitCode).toBe(1)
+  expect(stderr).toContain('would both be served as "model"')
+})
+
+test('a GPU that is asked for is refused while there is no CUDA target', async () => {
+  for (const env of [{ EXECUTION_PROVIDER: 'cuda' }, { DEVICES: '0' }]) {
+    const { exitCode, stderr } = await runHandler([], env)
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain('asks for a GPU')
+  }
+})
+
 test('weights that are not numbers are an error, not data', async () => {
   const folder = copyModel('nan')
   const path = join(folder, 'model.safetensors')

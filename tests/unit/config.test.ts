@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { ConfigError, helpText, loadConfig, readDotEnv } from '../../src/config.ts'
 import type { Mode } from '../../src/config.ts'
-import { FLAGS, LANDED_MODES, MODES, SETTINGS, shownDefault } from '../../src/config-settings.ts'
+import {
+  FLAGS,
+  LANDED_MODES,
+  MODES,
+  SETTINGS,
+  shownDefault,
+  shownMeaning,
+} from '../../src/config-settings.ts'
 import type { Flag, Setting } from '../../src/config-settings.ts'
 
 type Env = Record<string, string | undefined>
@@ -468,7 +475,7 @@ test('a .env file is read with its quotes, comments and Windows line ends', () =
 test('the help text tells every variable with default and meaning', () => {
   const words = helpText().replaceAll(/\s+/g, ' ')
   for (const row of SETTING_ROWS) {
-    expect(words).toContain(` ${row.names.join(', ')} ${row.meaning} default: ${shownDefault(row)} `)
+    expect(words).toContain(` ${row.names.join(', ')} ${shownMeaning(row)} default: ${shownDefault(row)} `)
   }
 })
 
@@ -487,7 +494,7 @@ test('the help text fits 100 columns and shows three examples', () => {
   expect(lines.slice(lines.indexOf('Examples:') + 1)).toEqual([
     '  npm start',
     `  node handler.ts --test_input '{"input":{"input":"Hello world"}}'`,
-    `  MODEL_NAMES='BAAI/bge-small-en-v1.5;cross-encoder/ms-marco-MiniLM-L6-v2' node handler.ts`,
+    `  MODEL_NAMES='bge=/models/bge-small-en-v1.5;/models/ms-marco-MiniLM-L6-v2' node handler.ts`,
     '',
   ])
 })
@@ -508,11 +515,11 @@ function code(names: readonly string[]): string {
 
 test('docs/configuration.md has every variable and flag, with default and meaning, and no other', () => {
   const variables = SETTING_ROWS.map(
-    (row) => `| ${code(row.names)} | ${shownDefault(row)} | ${row.meaning} |`,
+    (row) => `| ${code(row.names)} | ${shownDefault(row)} | ${shownMeaning(row)} |`,
   )
   const flags = FLAG_ROWS.map((row) => {
     const fallback = row.argument === undefined ? 'off' : shownDefault(row)
-    return `| ${code(row.names)} | ${row.argument ?? '–'} | ${fallback} | ${row.meaning} |`
+    return `| ${code(row.names)} | ${row.argument ?? '–'} | ${fallback} | ${shownMeaning(row)} |`
   })
   const modes = MODES.map((row) => {
     const today = LANDED_MODES.includes(row.mode) ? 'yes' : 'not yet'

@@ -56,6 +56,7 @@ function dense(b: GraphBuilder, vectors: Value, step: DenseStep): Value {
   return activate(b, b.node('Gemm', [vectors, weight, bias], { transB: { int: 1 } }), step.activation)
 }
 
+/** A zero vector stays zero, as with the reference, which divides by no less than 1e-12. */
 function normalize(b: GraphBuilder, vectors: Value): Value {
   return b.node('LpNormalization', [vectors], { axis: { int: -1 }, p: { int: 2 } })
 }

@@ -1,5 +1,5 @@
 /** One job from a file or a flag, its result on standard output. */
-import { ServerError } from '../../errors.ts'
+import { ServerError, messageOf } from '../../errors.ts'
 import type { JobResult } from '../runpod/job.ts'
 import { formatResult } from './format-result.ts'
 
@@ -28,7 +28,6 @@ function parseJob(text: string, source: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new ServerError('invalid_request', `${source} is not JSON: ${reason}`, { cause: error })
+    throw new ServerError('invalid_request', `${source} is not JSON: ${messageOf(error)}`, { cause: error })
   }
 }

@@ -1,42 +1,70 @@
 /** A RunPod job to its output: what the job loop, the local API and a local run have in common. */
-import { dispatch, isModelsRoute, readJob } from '../../dialects/dispatch.ts'
-import type { ServerError } from '../../errors.ts'
-import { ERRORS, asServerError } from '../../errors.ts'
+import type { WireRequest } from '../../dialects/dispatch.ts'
+import { dispatch } from '../../dialects/dispatch.ts'
+import { ServerError, asServerError } from '../../errors.ts'
 import type { CallOptions, Service } from '../../task.ts'
-
-export type ErrorStyle = 'failed' | 'incumbent'
-
-/** `error` makes RunPod mark the job FAILED; it is always a string, the message first. */
-export type JobResult = { readonly output: unknown } | { readonly error: string }
-
-/** Never throws. A job with `openai_route` answers with a list of one body, as RunPod's gateway expects; models do not. */
-export async function runJob(
-  job: unknown,
-  service: Service,
-  style: ErrorStyle,
-  options: CallOptions = {},
-): Promise<JobResult> {
-  let route: string | undefined
-  try {
-    const request = readJob(job)
-    route = request.route
-    const body = await dispatch(request, service, options)
-    return { output: route === undefined || isModelsRoute(route) ? body : [body] }
-  } catch (error) {
-    return failure(asServerError(error), route, style)
-  }
-}
 
 /**
  * `failed`: a mistake fails the job. `incumbent`: the job completes with an error object, as the Python worker's do, and
  * as that worker always says 400.
  */
-function failure(error: ServerError, route: string | undefined, style: ErrorStyle): JobResult {
-  const { message, code } = error
+export type ErrorStyle = 'failed' | 'incumbent'
+
+/** `error` makes RunPod mark the job FAILED; it is always a string, the message first. */
+export type JobResult = { readonly output: unknown } | { readonly error: string }
+
+export interface JobOptions extends CallOptions {
+  readonly errorStyle: ErrorStyle
+}
+
+/** Never rejects. */
+export async function runJob(job: unknown, service: Service, options: JobOptions): Promise<JobResult> {
+  const { errorStyle, signal } = options
+  let request: WireRequest
+  try {
+    request = readJob(job)
+  } catch (error) {
+    return failure(asServerError(error), undefined, errorStyle)
+  }
+  const { body, jobOutput, error } = await dispatch(request, service, { signal })
+  if (error !== undefined) return failure(error, body, errorStyle)
+  return { output: request.route === undefined || jobOutput === 'bare' ? body : [body] }
+}
+
+/** `body`: what the dialect says of the error, for clients that see the job's string through RunPod's gateway. */
+function failure({ message }: ServerError, body: object | undefined, style: ErrorStyle): JobResult {
   if (style === 'incumbent') {
     return { output: { object: 'error', message, type: 'BadRequestError', param: null, code: 400 } }
   }
-  if (route === undefined) return { error: message }
-  const body = { error: { message, type: ERRORS[code].type, param: null, code } }
-  return { error: `${message} ${JSON.stringify(body)}` }
+  return { error: body === undefined ? message : `${message} ${JSON.stringify(body)}` }
+}
+
+/**
+ * What stands in a job's `input`, as a route and a body. Also understood: texts given directly as `input` with `model`
+ * beside it, and an input that a client wrapped twice. Throws `invalid_request`.
+ */
+function readJob(job: unknown): WireRequest {
+  if (!isObject(job))
+    throw new ServerError('invalid_request', `the job is ${show(job)}; it must be an object`)
+  const { input, model } = job
+  if (typeof input === 'string' || Array.isArray(input)) return { route: undefined, body: { input, model } }
+  if (!isObject(input))
+    throw new ServerError('invalid_request', `the job's input is ${show(input)}; it must be an object`)
+  const fields = isObject(input['input']) ? input['input'] : input
+  const { openai_route: route, openai_input: body } = fields
+  if (route === undefined || route === null) return { route: undefined, body: fields }
+  if (typeof route === 'string' && route !== '') return { route, body: body ?? {} }
+  throw new ServerError(
+    'invalid_request',
+    `openai_route is ${show(route)}; it must be a path such as /v1/embeddings`,
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function show(value: unknown): string {
+  if (value === undefined || value === null) return 'missing'
+  return Array.isArray(value) ? 'a list' : JSON.stringify(value).slice(0, 60)
 }
