@@ -34,10 +34,9 @@ export async function openModel(folder: string, options: OpenModelOptions = {}):
     new InferenceThread(entry).load(spec, { target: 'cpu-f32', threadCount: 2 }),
     tokenizers.open(spec.tokenizer),
   ])
-  const model = { spec, runner, tokenizer, names: [spec.name] as const, batchSize, maxBatchTokens }
-  const engine = openEngine([{ ...model, dtype: 'fp32', dtypeRequested: 'auto', provider: 'cpu' }], {
-    queueSize,
-  })
+  const names = [spec.name] as const
+  const model = { spec, runner, tokenizer, names, batchSize, maxBatchTokens, dtypeRequested: 'auto' }
+  const engine = openEngine([model], { queueSize })
   const close = async () => {
     await Promise.all([engine.close(), tokenizers.close()])
   }

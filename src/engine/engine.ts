@@ -53,9 +53,6 @@ const PADDING_FACTOR = 2
 
 const NO_PROMPT: Prompt = { text: '', pooled: true }
 
-/** Prompts that every embedding model has: empty ones, unless its files say otherwise (sentence-transformers 6.2). */
-const ALWAYS_PRESENT = ['query', 'document']
-
 export function openEngine(models: readonly LoadedModel[], options: EngineOptions): Engine {
   const { queueSize, now = () => performance.now() } = options
   const served = models.map((model) => serve(model, queueSize, now))
@@ -217,8 +214,7 @@ function findPrompt(spec: ModelSpec, name = spec.defaultPromptName): Prompt {
   const pooling = head.kind === 'embedding' ? head.steps.find((step) => step.kind === 'pooling') : undefined
   if (Object.hasOwn(prompts, name))
     return { text: prompts[name] as string, pooled: pooling?.includePrompt ?? true }
-  if (ALWAYS_PRESENT.includes(name)) return NO_PROMPT
-  const known = [...new Set([...Object.keys(spec.prompts), ...ALWAYS_PRESENT])].join(', ')
+  const known = Object.keys(prompts).join(', ')
   throw new ServerError('invalid_request', `prompt "${name}" is unknown; ${spec.name} has: ${known}`)
 }
 

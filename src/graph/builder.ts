@@ -41,6 +41,10 @@ export class GraphBuilder {
   /** A small constant carried by the graph itself. */
   constant(values: Int32Array | BigInt64Array | Float32Array, shape: Shape): Value {
     const dtype = values instanceof Float32Array ? 'f32' : values instanceof Int32Array ? 'i32' : 'i64'
+    const count = shape.reduce<number>((product, dim) => product * Number(dim), 1)
+    if (count !== values.length) {
+      throw new ServerError('graph_invalid', `${values.length} values do not fill ${formatShape(shape)}`)
+    }
     const value: Value = { name: this.#name('c'), dtype, shape }
     const source = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
     this.#initializers.push({ value, source })

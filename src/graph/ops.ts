@@ -22,10 +22,10 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   Relu: { domain: '', infer: unary },
   Tanh: { domain: '', infer: unary },
   Sigmoid: { domain: '', infer: unary },
-  Softmax: { domain: '', infer: unary },
+  Softmax: { domain: '', infer: lastAxis },
   Gelu: { domain: '', infer: unary },
   QuickGelu: { domain: 'com.microsoft', infer: unary },
-  LpNormalization: { domain: '', infer: unary },
+  LpNormalization: { domain: '', infer: lastAxis },
   Cast: { domain: '', infer: inferCast },
   Gather: { domain: '', infer: inferGather },
   Concat: { domain: '', infer: inferConcat },
@@ -59,6 +59,11 @@ function unary([x]: Operands): Omit<Value, 'name'> {
   return float(required(x))
 }
 
+function lastAxis([x]: Operands, attributes: Attributes): Omit<Value, 'name'> {
+  if (intOf(attributes, 'axis', -1) !== -1) throw new Error('axis must be -1')
+  return float(required(x))
+}
+
 function inferCast([x]: Operands, attributes: Attributes): Omit<Value, 'name'> {
   const type = intOf(attributes, 'to')
   const dtype = (Object.keys(ONNX_TYPES) as Dtype[]).find((candidate) => ONNX_TYPES[candidate] === type)
@@ -82,7 +87,8 @@ function broadcast([left, right]: Operands): Omit<Value, 'name'> {
   return { dtype: a.dtype, shape }
 }
 
-function inferGather([table, indices]: Operands): Omit<Value, 'name'> {
+function inferGather([table, indices]: Operands, attributes: Attributes): Omit<Value, 'name'> {
+  if (intOf(attributes, 'axis', 0) !== 0) throw new Error('axis must be 0')
   const { dtype, shape } = required(table)
   const index = required(indices)
   if (index.dtype !== 'i32' && index.dtype !== 'i64')
@@ -95,6 +101,7 @@ function inferConcat(operands: Operands, attributes: Attributes): Omit<Value, 'n
   const values = operands.map(required)
   const first = required(values[0])
   const axis = intOf(attributes, 'axis')
+  if (axis < 0 || axis >= first.shape.length) throw new Error(`there is no axis ${axis}`)
   let total = 0
   for (const value of values) {
     if (value.dtype !== first.dtype) throw new Error(`${first.dtype} and ${value.dtype} do not mix`)
@@ -119,6 +126,7 @@ function inferMatMul([a, b]: Operands): Omit<Value, 'name'> {
   const left = float(required(a))
   const right = float(required(b))
   if (left.shape.length !== 2 || right.shape.length !== 2) throw new Error('both sides must be matrices')
+  sameType(left, right)
   same(required(left.shape[1]), required(right.shape[0]))
   return { dtype: left.dtype, shape: [required(left.shape[0]), required(right.shape[1])] }
 }
@@ -129,9 +137,11 @@ function inferGemm([x, weight, bias]: Operands, attributes: Attributes): Omit<Va
   const b = float(required(weight))
   if (intOf(attributes, 'transB') !== 1) throw new Error('transB must be 1')
   if (a.shape.length !== 2 || b.shape.length !== 2) throw new Error('both sides must be matrices')
+  sameType(a, b)
   same(required(a.shape[1]), required(b.shape[1]))
   const out = required(b.shape[0])
   if (bias !== undefined) {
+    sameType(a, bias)
     if (bias.shape.length !== 1) throw new Error('the bias must be a vector')
     same(required(bias.shape[0]), out)
   }
@@ -139,8 +149,10 @@ function inferGemm([x, weight, bias]: Operands, attributes: Attributes): Omit<Va
 }
 
 /** Over axis 1, dropped: the form in use. */
-function inferReduceMax([x]: Operands): Omit<Value, 'name'> {
+function inferReduceMax([x, axes]: Operands, attributes: Attributes): Omit<Value, 'name'> {
   const { dtype, shape } = float(required(x))
+  if (required(axes).dtype !== 'i64') throw new Error('the axes must be i64')
+  if (intOf(attributes, 'keepdims', 1) !== 0) throw new Error('keepdims must be 0')
   if (shape.length < 2) throw new Error('there is no axis 1')
   return { dtype, shape: shape.filter((_, axis) => axis !== 1) }
 }
@@ -150,6 +162,7 @@ function inferLayerNormalization([x, weight, bias]: Operands): Omit<Value, 'name
   const width = required(value.shape.at(-1))
   for (const vector of [weight, bias]) {
     if (vector === undefined) continue
+    sameType(value, vector)
     if (vector.shape.length !== 1) throw new Error('weight and bias must be vectors')
     same(required(vector.shape[0]), width)
   }
@@ -168,26 +181,42 @@ function inferGroupQueryAttention(operands: Operands, attributes: Attributes): O
   const headWidth = width / (heads + 2 * keyHeads)
   if (!Number.isInteger(headWidth))
     throw new Error(`${width} does not split into ${heads} + 2 × ${keyHeads} heads`)
-  const lengths = required(operands[5])
-  if (lengths.dtype !== 'i32' || lengths.shape.length !== 1)
-    throw new Error('seqlens_k must be an i32 vector')
+  expectLengths(operands[5], required(rows))
+  if (required(operands[6]).dtype !== 'i32') throw new Error('total_sequence_length must be i32')
   return { dtype: query.dtype, shape: [required(rows), required(length), heads * headWidth] }
 }
 
 /** Query, key and value of [B, S, N·D] each, and the length of each row as key padding mask. */
-function inferMultiHeadAttention([query, key, value, , lengths]: Operands): Omit<Value, 'name'> {
+function inferMultiHeadAttention(
+  [query, key, value, , lengths]: Operands,
+  attributes: Attributes,
+): Omit<Value, 'name'> {
   const shape = float(required(query)).shape
   if (shape.length !== 3) throw new Error('the query must be [B, S, width]')
-  for (const other of [required(key), required(value)])
+  for (const other of [required(key), required(value)]) {
+    sameType(required(query), other)
     shape.forEach((dim, i) => same(dim, required(other.shape[i])))
-  if (required(lengths).dtype !== 'i32' || lengths?.shape.length !== 1)
-    throw new Error('the lengths must be an i32 vector')
+  }
+  if ((shape[2] as number) % intOf(attributes, 'num_heads') !== 0)
+    throw new Error('the width does not split into heads')
+  expectLengths(lengths, required(shape[0]))
   return required(query)
+}
+
+/** One length for each row. */
+function expectLengths(lengths: Value | undefined, rows: Dim): void {
+  const { dtype, shape } = required(lengths)
+  if (dtype !== 'i32' || shape.length !== 1) throw new Error('the lengths must be an i32 vector')
+  same(required(shape[0]), rows)
 }
 
 function float(value: Value): Value {
   if (value.dtype.startsWith('i')) throw new Error(`${value.name} is ${value.dtype}, not floating`)
   return value
+}
+
+function sameType(a: Value, b: Value): void {
+  if (a.dtype !== b.dtype) throw new Error(`${a.dtype} and ${b.dtype} do not mix`)
 }
 
 function same(a: Dim, b: Dim): void {
@@ -199,10 +228,12 @@ function required<X>(value: X | undefined): X {
   return value
 }
 
-function intOf(attributes: Attributes, name: string): number {
+/** `fallback`: what ONNX assumes where the attribute is left out. */
+function intOf(attributes: Attributes, name: string, fallback?: number): number {
   const attribute = attributes[name]
-  if (attribute === undefined || !('int' in attribute)) throw new Error(`attribute ${name} is missing`)
-  return attribute.int
+  if (attribute !== undefined && 'int' in attribute) return attribute.int
+  if (attribute === undefined && fallback !== undefined) return fallback
+  throw new Error(`attribute ${name} is missing`)
 }
 
 /** The product of all dimensions in a form that two shapes can be compared by: `384·B·S`. */

@@ -5,6 +5,8 @@ import { readJson } from './json-file.ts'
 
 const QuantizationGroup = z.looseObject({
   format: z.string().nullish(),
+  // weights alone: quantized activations would be other arithmetic
+  input_activations: z.null().optional(),
   weights: z.looseObject({
     num_bits: z.number(),
     type: z.string(),
@@ -25,7 +27,7 @@ const ConfigJson = z.looseObject({
     .looseObject({
       quant_method: z.string(),
       format: z.string().nullish(),
-      config_groups: z.record(z.string(), QuantizationGroup).nullish(),
+      config_groups: z.record(z.string(), z.unknown()).nullish(),
     })
     .nullish(),
 })
@@ -47,7 +49,12 @@ function expectKnownQuantization({ quantization_config: quantization }: ConfigJs
   const refuse = (what: string) =>
     new ServerError('model_unsupported', `${model}: quantization ${what}; ${supported}`)
   if (quantization.quant_method !== 'compressed-tensors') throw refuse(quantization.quant_method)
-  for (const { format, weights } of Object.values(quantization.config_groups ?? {})) {
+  const groups = Object.values(quantization.config_groups ?? {})
+  if (groups.length === 0) throw refuse('without config_groups')
+  for (const group of groups) {
+    const parsed = QuantizationGroup.safeParse(group)
+    if (!parsed.success) throw refuse('with groups that are not weight-only')
+    const { format, weights } = parsed.data
     const layout = format ?? quantization.format ?? 'unknown'
     if (layout !== 'int-quantized') throw refuse(`format ${layout}`)
     const { num_bits: bits, type, symmetric, strategy } = weights

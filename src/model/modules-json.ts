@@ -7,7 +7,7 @@ import { readJson } from './json-file.ts'
 import { openWeights } from './weight-files.ts'
 import type { DenseStep, EmbeddingStep, PoolingMode, PoolingStep } from './spec.ts'
 
-const ModulesJson = z.array(z.looseObject({ idx: z.int().nullish(), path: z.string(), type: z.string() }))
+const ModulesJson = z.array(z.looseObject({ path: z.string(), type: z.string() }))
 
 const PoolingMode = z.enum(['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'])
 
@@ -48,7 +48,8 @@ export interface Pipeline {
 export async function readPipeline(folder: string, model: string): Promise<Pipeline> {
   const modules = await readJson(join(folder, 'modules.json'), ModulesJson)
   if (modules === undefined) return { hasModules: false, transformer: folder, steps: [MEAN] }
-  const [first, ...rest] = modules.toSorted((a, b) => (a.idx ?? 0) - (b.idx ?? 0))
+  // In the order of the file, whatever `idx` says: as the reference does.
+  const [first, ...rest] = modules
   if (first === undefined || className(first.type) !== 'Transformer') {
     throw new ServerError(
       'model_unsupported',
@@ -97,13 +98,14 @@ async function readPooling(folder: string, where: string): Promise<PoolingStep> 
 async function readDense(folder: string, where: string): Promise<DenseStep> {
   const config = await readJson(join(folder, 'config.json'), DenseConfig)
   if (config === undefined) throw new ServerError('model_invalid', `${where}: config.json is missing`)
-  if (
-    (config.module_input_name ?? 'sentence_embedding') !== 'sentence_embedding' ||
-    config.use_residual === true
-  ) {
+  const features = [config.module_input_name, config.module_output_name].map(
+    (name) => name ?? 'sentence_embedding',
+  )
+  if (features.some((name) => name !== 'sentence_embedding') || config.use_residual === true) {
+    const residual = config.use_residual === true ? ' with a residual' : ''
     throw new ServerError(
       'model_unsupported',
-      `${where}: a Dense module on tokens or with a residual is not supported`,
+      `${where}: a Dense module from ${features.join(' to ')}${residual} is not supported`,
     )
   }
   const { tensors } = await openWeights(folder)
@@ -112,7 +114,7 @@ async function readDense(folder: string, where: string): Promise<DenseStep> {
   if (weight === undefined || weight.shape.length !== 2 || weight.dtype === 'I8') {
     throw new ServerError('model_invalid', `${where}: there is no matrix linear.weight of F32, F16 or BF16`)
   }
-  if ((config.bias ?? true) && bias?.shape.join() !== String(weight.shape[0])) {
+  if ((config.bias ?? true) && (bias?.shape.join() !== String(weight.shape[0]) || bias.dtype === 'I8')) {
     throw new ServerError(
       'model_invalid',
       `${where}: linear.bias is ${bias ? `[${bias.shape.join()}]` : 'missing'}; it must be [${weight.shape[0]}]`,

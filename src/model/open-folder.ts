@@ -12,7 +12,8 @@ import type { Head, ModelSpec } from './spec.ts'
 import { readTokenizerSpec } from './tokenizer-files.ts'
 
 const SentenceTransformersConfig = z.looseObject({
-  prompts: z.record(z.string(), z.string()).nullish(),
+  // null is how the reference writes an empty prompt
+  prompts: z.record(z.string(), z.string().nullable()).nullish(),
   default_prompt_name: z.string().nullish(),
   truncate_dim: z.int().positive().nullish(),
   activation_fn: z.string().nullish(),
@@ -40,6 +41,7 @@ export async function openFolder(path: string, name = basename(resolve(path))): 
   const head: Head = isClassifier
     ? readClassificationHead(config, settings.activation_fn, name)
     : { kind: 'embedding', steps: pipeline.steps }
+  const prompts = readPrompts(settings, name)
   const { tensors, unusable } = await openWeights(pipeline.transformer)
   expectUsable(unusable, name)
   return {
@@ -51,9 +53,9 @@ export async function openFolder(path: string, name = basename(resolve(path))): 
     tokenizer: await readTokenizerSpec(pipeline.transformer, {
       model: name,
       maxPositions: config.max_position_embeddings ?? undefined,
-      useModuleConfig: !isClassifier,
+      useModuleConfig: pipeline.hasModules,
     }),
-    prompts: settings.prompts ?? {},
+    prompts,
     defaultPromptName: settings.default_prompt_name ?? undefined,
     truncateDimensions: settings.truncate_dim ?? undefined,
   }
@@ -70,23 +72,42 @@ function expectUsable(unusable: Readonly<Record<string, string>>, model: string)
   }
 }
 
-/** Where the activation comes from: sentence-transformers 6.2, CrossEncoder. */
+/** Prompts that every embedding model has: empty ones, unless its files say otherwise (sentence-transformers 6.2). */
+const ALWAYS_PRESENT = { query: '', document: '' }
+
+function readPrompts(
+  settings: z.infer<typeof SentenceTransformersConfig>,
+  model: string,
+): Record<string, string> {
+  const own = Object.entries(settings.prompts ?? {}).map(([name, text]) => [name, text ?? ''])
+  const prompts: Record<string, string> = { ...ALWAYS_PRESENT, ...Object.fromEntries(own) }
+  const chosen = settings.default_prompt_name
+  if (typeof chosen === 'string' && !Object.hasOwn(prompts, chosen)) {
+    const names = Object.keys(prompts).join(', ')
+    throw new ServerError(
+      'model_invalid',
+      `${model}: default_prompt_name "${chosen}" is not one of its prompts: ${names}`,
+    )
+  }
+  return prompts
+}
+
+/** Where the labels and the activation come from: transformers 5.23 and sentence-transformers 6.2, CrossEncoder. */
 function readClassificationHead(
   config: ConfigJson,
   moduleActivation: string | null | undefined,
   model: string,
 ): Head {
   const names = config.id2label ?? {}
-  const count = config.num_labels ?? (Object.keys(names).length || 2)
+  const count = Object.keys(names).length || (config.num_labels ?? 2)
   const labels = Array.from({ length: count }, (_, index) => names[index] ?? `LABEL_${index}`)
-  const path =
-    moduleActivation ??
-    config.sentence_transformers?.activation_fn ??
-    config.sbert_ce_default_activation_function ??
-    ''
-  return {
-    kind: 'classification',
-    labels,
-    activation: parseActivation(path, count === 1 ? 'sigmoid' : 'identity', model),
-  }
+  const paths = [
+    moduleActivation,
+    config.sentence_transformers?.activation_fn,
+    config.sbert_ce_default_activation_function,
+  ]
+  // Code of other packages is not run, here or in the reference: the next place is asked.
+  const path = paths.find((candidate) => candidate?.startsWith('torch.')) ?? ''
+  const fallback = count === 1 ? 'sigmoid' : 'identity'
+  return { kind: 'classification', labels, activation: parseActivation(path, fallback, model) }
 }

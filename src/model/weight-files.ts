@@ -1,5 +1,5 @@
 /** Which files of a folder hold the weights: one safetensors file or the shards of an index. */
-import { access } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
@@ -40,6 +40,9 @@ export async function openWeights(folder: string): Promise<SafetensorsFile> {
   )
 }
 
+/** A file of the folder itself. */
+const SHARD_NAME = /^[^/\\]+\.safetensors$/
+
 async function openShards(
   folder: string,
   weightMap: Readonly<Record<string, string>>,
@@ -48,16 +51,17 @@ async function openShards(
   const unusable: Record<string, string> = {}
   const shards = new Map<string, SafetensorsFile>()
   for (const file of new Set(Object.values(weightMap))) {
-    if (basename(file) !== file)
+    if (!SHARD_NAME.test(file)) {
       throw new ServerError('model_invalid', `the weight index names ${file}, which is not in the folder`)
+    }
     if (!(await exists(join(folder, file))))
       throw new ServerError('model_invalid', `shard ${file} is missing`)
     shards.set(file, await readSafetensors(join(folder, file)))
   }
   for (const [name, file] of Object.entries(weightMap)) {
     const shard = shards.get(file)
-    const tensor = shard?.tensors[name]
-    const dtype = shard?.unusable[name]
+    const tensor = shard && ownEntry(shard.tensors, name)
+    const dtype = shard && ownEntry(shard.unusable, name)
     if (tensor !== undefined) tensors[name] = tensor
     else if (dtype !== undefined) unusable[name] = dtype
     else
@@ -69,9 +73,15 @@ async function openShards(
   return { tensors, unusable }
 }
 
+/** Names come from files, and `toString` is one that every object seems to have. */
+function ownEntry<X>(record: Readonly<Record<string, X>>, name: string): X | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined
+}
+
+/** Whether there is such a file. */
 async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
+  return stat(path).then(
+    (stats) => stats.isFile(),
     () => false,
   )
 }

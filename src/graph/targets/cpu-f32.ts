@@ -3,6 +3,7 @@
  * attention of the CPU provider and skips what lies past a row's end; Add + LayerNormalization, because the fused
  * SkipLayerNormalization is scalar code there. Only attention sees padding.
  */
+import { ServerError } from '../../errors.ts'
 import type { TensorRef } from '../../model/spec.ts'
 import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
@@ -75,7 +76,10 @@ function joinWeights(b: GraphBuilder, parts: readonly Linear[]): Value {
 
 function joinBiases(b: GraphBuilder, parts: readonly Linear[]): Value | undefined {
   const biases = parts.flatMap((part) => (part.bias === undefined ? [] : [vector(b, part.bias)]))
-  return biases.length === parts.length ? b.concat(biases, 0) : undefined
+  if (biases.length === 0) return undefined
+  if (biases.length < parts.length)
+    throw new ServerError('graph_invalid', 'only some of query, key and value have a bias')
+  return b.concat(biases, 0)
 }
 
 function gemm(b: GraphBuilder, x: Value, weight: Value, bias: Value | undefined): Value {

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest'
+import { ConfigReader } from '../../../src/graph/config-reader.ts'
+import { expectRefusal } from '../model/expect-refusal.ts'
+
+const ACTIVATIONS = { gelu: 'exact', gelu_new: 'tanh' }
+
+function reader(config: Readonly<Record<string, unknown>>): ConfigReader {
+  return new ConfigReader('tiny', config)
+}
+
+async function expectInvalid(action: () => unknown, ...parts: readonly string[]): Promise<void> {
+  await expectRefusal(action, 'model_invalid', 'tiny: ', 'in config.json', ...parts)
+}
+
+test('a whole number is read as it is', () => {
+  expect(reader({ hidden_size: 384 }).int('hidden_size')).toBe(384)
+  expect(reader({ layers: 0 }).int('layers', undefined, 0)).toBe(0)
+})
+
+test('a fallback stands for what is absent or null, and for nothing else', async () => {
+  expect(reader({}).int('type_vocab_size', 2)).toBe(2)
+  expect(reader({ type_vocab_size: null }).int('type_vocab_size', 2)).toBe(2)
+  expect(reader({ eps: null }).number('eps', 1e-12)).toBe(1e-12)
+  expect(reader({}).choice('act', ACTIVATIONS, 'gelu')).toBe('exact')
+  await expectInvalid(() => reader({ type_vocab_size: 0 }).int('type_vocab_size', 2), 'is 0')
+  await expectInvalid(() => reader({ act: '' }).choice('act', ACTIVATIONS, 'gelu'), 'is ""')
+})
+
+test.each([
+  ['missing', {}, 'hidden_size in config.json is missing'],
+  ['zero', { hidden_size: 0 }, 'is 0'],
+  ['negative', { hidden_size: -8 }, 'is -8'],
+  ['a fraction', { hidden_size: 1.5 }, 'is 1.5'],
+  ['a text', { hidden_size: '384' }, 'is "384"'],
+  ['a list', { hidden_size: [384] }, 'is [384]'],
+])('a whole number that is %s is refused with key, value and bound', async (_, config, is) => {
+  await expectInvalid(() => reader(config).int('hidden_size'), 'hidden_size', is, 'at least 1')
+})
+
+test('the least whole number is part of the refusal', async () => {
+  await expectInvalid(() => reader({ window: 3 }).int('window', undefined, 4), 'window', 'is 3', 'at least 4')
+})
+
+test('a number is read as it is', () => {
+  expect(reader({ eps: 1e-7 }).number('eps')).toBe(1e-7)
+  expect(reader({ eps: 0 }).number('eps', 1)).toBe(0)
+})
+
+test.each([
+  ['missing', {}, 'eps in config.json is missing'],
+  ['a text', { eps: '1e-12' }, 'is "1e-12"'],
+  ['not finite', { eps: Infinity }, 'eps'],
+  ['a boolean', { eps: true }, 'is true'],
+])('a number that is %s is refused', async (_, config, is) => {
+  await expectInvalid(() => reader(config).number('eps'), is, 'a number')
+})
+
+test('a choice is what its key stands for', () => {
+  expect(reader({ act: 'gelu_new' }).choice('act', ACTIVATIONS)).toBe('tanh')
+})
+
+test.each([
+  ['unknown', { act: 'mish' }, 'act in config.json is "mish"'],
+  ['missing', {}, 'act in config.json is missing'],
+  ['a number', { act: 3 }, 'is 3'],
+  ['a name that every object answers to', { act: 'toString' }, 'is "toString"'],
+])('a choice that is %s is refused with the choices', async (_, config, is) => {
+  await expectInvalid(() => reader(config).choice('act', ACTIVATIONS), is, 'one of gelu, gelu_new')
+})
+
+test('an expected value, null or absence passes', () => {
+  for (const config of [{ kind: 'absolute' }, { kind: null }, {}]) {
+    expect(() => reader(config).expect('kind', ['absolute'])).not.toThrow()
+  }
+  expect(() => reader({ kind: 2 }).expect('kind', [1, 2])).not.toThrow()
+})
+
+test.each([
+  ['another value', { kind: 'alibi' }, 'kind "alibi"'],
+  ['another type', { kind: 0 }, 'kind 0'],
+  ['an object', { kind: { type: 'rope' } }, 'kind {"type":"rope"}'],
+])('%s than expected is unsupported, with key, value and what is allowed', async (_, config, is) => {
+  await expectRefusal(
+    () => reader(config).expect('kind', [false, 'absolute']),
+    'model_unsupported',
+    `tiny: config.json has ${is}`,
+    'false or "absolute" only',
+  )
+})
