@@ -132,7 +132,7 @@ test.each([
   ['ReduceMax', [f32('B', 'S', 4), of('i64', 1)], { keepdims: { int: 1 } }],
   ['ReduceMax', [f32('B', 'S', 4)], {}],
 ] as const)('%s with operands that do not fit is refused (%#)', async (op, operands, attributes) => {
-  await expectRefusal(() => inferOutput(op, operands, attributes as never), 'graph_invalid')
+  await expectRefusal(() => inferOutput(op, operands, attributes), 'graph_invalid')
 })
 test('an attention with only some biases is refused', async () => {
   const b = new GraphBuilder()
