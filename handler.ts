@@ -1,8 +1,9 @@
 /** The composition root: starts threads first, so that they come up while the rest of the program is read. */
 import { readFile } from 'node:fs/promises'
+import { enableCompileCache } from 'node:module'
 import type { Config } from './src/config.ts'
 import { ServerError, messageOf } from './src/errors.ts'
-import type { Threads } from './src/start.ts'
+import type { Threads } from './src/threads.ts'
 import type { CallOptions } from './src/task.ts'
 import type { JobResult } from './src/transports/runpod/job.ts'
 
@@ -73,7 +74,8 @@ const EXIT_FAILED = 1
 const EXIT_BAD_CONFIG = 2
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { Threads } = await import('./src/start.ts')
+  shareCompileCache()
+  const { Threads } = await import('./src/threads.ts')
   // Empty threads: no model is touched before the configuration is known to be right.
   const threads = new Threads()
   try {
@@ -96,6 +98,12 @@ async function main(argv: readonly string[]): Promise<number> {
   } finally {
     await threads.close()
   }
+}
+
+/** Compiled code is kept between runs, of worker threads too: they read where from the environment. */
+function shareCompileCache(): void {
+  const { directory } = enableCompileCache()
+  if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] ??= directory
 }
 
 async function runLocally(config: Config, threads: Threads): Promise<number> {

@@ -10,26 +10,7 @@ import type { Engine, LoadedModel } from './engine/engine.ts'
 import { openEngine } from './engine/engine.ts'
 import { ServerError, asServerError } from './errors.ts'
 import { openFolder } from './model/open-folder.ts'
-import { InferenceThread } from './runtime/inference-thread.ts'
-import { TokenizerThread } from './tokenize/tokenizer.ts'
-
-/** Every thread of a service, and who ends them. */
-export class Threads {
-  readonly tokenizer = new TokenizerThread()
-  readonly #inference = [new InferenceThread()]
-  #given = 0
-
-  /** The thread that is up already, then new ones. */
-  takeInference(): InferenceThread {
-    const thread = this.#inference[this.#given++] ?? new InferenceThread()
-    if (!this.#inference.includes(thread)) this.#inference.push(thread)
-    return thread
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([this.tokenizer, ...this.#inference].map((thread) => thread.close()))
-  }
-}
+import { Threads } from './threads.ts'
 
 export interface RunningService {
   readonly engine: Engine
