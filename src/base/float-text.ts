@@ -5,7 +5,7 @@ const LEAST_DIGITS = 6
 const MOST_DIGITS = 9
 
 /**
- * The number whose shortest decimal text is a shortest text of the float32 `value`: JSON writes 0.1 for it where the float32
+ * The number whose shortest decimal text is a shortest text of the float32 `value` (of a subnormal one, a short text): JSON writes 0.1 for it where the float32
  * itself, widened, would read 0.10000000149011612. A digit count is tried by scaling: n / 10^k is correctly rounded while
  * both are exact doubles, so it is the double that the text of those digits denotes.
  */

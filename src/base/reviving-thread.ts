@@ -49,9 +49,10 @@ export class RevivingThread<C extends CallMap<C>> {
     return this.#thread.call(kind, ask, transfer)
   }
 
-  async close(): Promise<void> {
+  /** See `ThreadClient.close`. */
+  async close(graceMs?: number): Promise<void> {
     this.#closed = true
-    await this.#thread.close()
+    await this.#thread.close(graceMs)
   }
 
   /** Whoever comes first after a death starts the new thread; the others wait for it. */

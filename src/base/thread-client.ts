@@ -3,6 +3,9 @@ import { Worker } from 'node:worker_threads'
 import { ServerError, fromWireError, messageOf } from '../errors.ts'
 import type { AskMessage, CallMap, ReplyMessage } from './thread-protocol.ts'
 
+/** Longer than any batch or load should take. */
+const CLOSE_GRACE_MS = 60_000
+
 interface PendingCall {
   readonly resolve: (reply: object) => void
   readonly reject: (error: unknown) => void
@@ -18,7 +21,9 @@ export class ThreadClient<C extends CallMap<C>> {
   readonly #worker: Worker
   readonly #pending = new Map<number, PendingCall>()
   readonly #onDeath: (error: ServerError) => void
+  readonly #idle = Promise.withResolvers<void>()
   #nextId = 1
+  #closing = false
   #death: ServerError | undefined
 
   /** `onDeath` is told once, also when the death is ours. */
@@ -44,6 +49,8 @@ export class ThreadClient<C extends CallMap<C>> {
     transfer: readonly Transferable[] = [],
   ): Promise<C[K]['reply']> {
     if (this.#death !== undefined) return Promise.reject(this.#death)
+    if (this.#closing)
+      return Promise.reject(new ServerError('stopping', `the ${this.#name} thread is being closed`))
     const message: AskMessage = { id: this.#nextId++, kind, ask }
     return new Promise<object>((resolve, reject) => {
       this.#worker.postMessage(message, [...transfer])
@@ -52,7 +59,17 @@ export class ThreadClient<C extends CallMap<C>> {
     })
   }
 
-  async close(): Promise<void> {
+  /**
+   * Waits for calls under way, at most `graceMs`, then ends the thread: a native library that is stopped in the middle of
+   * its work takes the whole process down. No call is taken meanwhile.
+   */
+  async close(graceMs = CLOSE_GRACE_MS): Promise<void> {
+    this.#closing = true
+    if (this.#pending.size > 0) {
+      const timer = setTimeout(this.#idle.resolve, graceMs)
+      await this.#idle.promise
+      clearTimeout(timer)
+    }
     await this.#worker.terminate()
   }
 
@@ -60,7 +77,10 @@ export class ThreadClient<C extends CallMap<C>> {
     const call = this.#pending.get(message.id)
     if (call === undefined) return
     this.#pending.delete(message.id)
-    if (this.#pending.size === 0) this.#worker.unref()
+    if (this.#pending.size === 0) {
+      this.#worker.unref()
+      if (this.#closing) this.#idle.resolve()
+    }
     if (message.ok) call.resolve(message.reply)
     else call.reject(fromWireError(message.error))
   }
@@ -72,6 +92,7 @@ export class ThreadClient<C extends CallMap<C>> {
     })
     for (const call of this.#pending.values()) call.reject(this.#death)
     this.#pending.clear()
+    this.#idle.resolve()
     this.#onDeath(this.#death)
   }
 }

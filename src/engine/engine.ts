@@ -57,9 +57,9 @@ export function openEngine(models: readonly LoadedModel[], options: EngineOption
   const { queueSize, now = () => performance.now() } = options
   const served = models.map((model) => serve(model, queueSize, now))
   return {
-    embed: (task, options) => embed(findModel(served, 'embed', task.model), task, options),
-    rerank: (task, options) => rerank(findModel(served, 'rerank', task.model), task, options),
-    classify: (task, options) => classify(findModel(served, 'classify', task.model), task, options),
+    embed: async (task, options) => embed(findModel(served, 'embed', task.model), task, options),
+    rerank: async (task, options) => rerank(findModel(served, 'rerank', task.model), task, options),
+    classify: async (task, options) => classify(findModel(served, 'classify', task.model), task, options),
     models: () => served.map(({ info, lane }) => ({ ...info, stats: lane.stats })),
     close: async () => {
       await Promise.all(served.map(({ lane }) => lane.close()))
@@ -109,7 +109,7 @@ async function embed(served: Served, task: EmbedTask, { signal }: CallOptions = 
   const width = runner.limits.outputWidth
   const dimensions = findDimensions(served, task.dimensions)
   const { rows, textTokens, runMs } = await served.lane.submit({
-    ...submission('text', texts, task.truncate),
+    ...submission('text', [texts], task.truncate),
     tokenize: (from, to) =>
       tokenizer.texts(texts.slice(from, to), prompt, rowOptions(served, task.truncate, 'text', from)),
     signal,
@@ -128,7 +128,7 @@ async function rerank(served: Served, task: RerankTask, { signal }: CallOptions 
   // Tokenized once, when the first documents are.
   let tokenizedQuery: Promise<TokenizedQuery> | undefined
   const { rows, textTokens, runMs } = await served.lane.submit({
-    ...submission('document', documents, truncate),
+    ...submission('document', [documents], truncate),
     tokenize: async (from, to) => {
       tokenizedQuery ??= tokenizer.query(
         findPrompt(spec).text + query,
@@ -157,7 +157,7 @@ async function classify(served: Served, task: ClassifyTask, { signal }: CallOpti
     }
   }
   const { rows, textTokens, runMs } = await served.lane.submit({
-    ...submission('text', texts, truncate),
+    ...submission('text', [texts, pairs ?? []], truncate),
     tokenize: (from, to) => {
       const options = rowOptions(served, truncate, 'text', from)
       const prompt = findPrompt(spec)
@@ -176,8 +176,11 @@ async function classify(served: Served, task: ClassifyTask, { signal }: CallOpti
   }
 }
 
-function submission(noun: string, items: readonly string[], truncate: Truncation | undefined) {
-  return { noun, sizes: items.map((item) => item.length), tokenizeFirst: truncate === 'none' }
+/** `sides`: the texts of each item, a list for each side of a pair. */
+function submission(noun: string, sides: readonly (readonly string[])[], truncate: Truncation | undefined) {
+  const [first = []] = sides
+  const sizes = first.map((_, index) => sides.reduce((sum, side) => sum + (side[index]?.length ?? 0), 0))
+  return { noun, sizes, tokenizeFirst: truncate === 'none' }
 }
 
 function rowOptions(

@@ -25,16 +25,15 @@ export interface Wanted {
   readonly needed: number
   /** The side that truncation keeps: `right` cuts at the right end. */
   readonly keep: TruncationSide
+  /** Read to the end in any case, for the exact length. */
+  readonly whole?: boolean
 }
 
 /** Reads as much of a text as its first, or last, `needed` tokens take. */
-export async function encodeText(
-  tokenizer: Tokenizer,
-  text: string,
-  { needed, keep }: Wanted,
-): Promise<EncodedText> {
-  const enough = needed + SPARE_TOKENS
-  let size = Math.max(LEAST_WINDOW, CHARACTERS_PER_TOKEN * enough)
+export async function encodeText(tokenizer: Tokenizer, text: string, wanted: Wanted): Promise<EncodedText> {
+  const { keep, whole = false } = wanted
+  const enough = wanted.needed + SPARE_TOKENS
+  let size = whole ? text.length : windowFor(enough)
   while (true) {
     const window = cutAtSpace(text, size, keep)
     const encoding = await tokenizer.encode(window, null, { addSpecialTokens: false })
@@ -56,18 +55,22 @@ export async function encodeText(
 export async function encodeTexts(
   tokenizer: Tokenizer,
   texts: readonly string[],
-  { needed, keep }: Wanted,
+  wanted: Wanted,
 ): Promise<EncodedText[]> {
-  const enough = needed + SPARE_TOKENS
-  const window = Math.max(LEAST_WINDOW, CHARACTERS_PER_TOKEN * enough)
-  if (texts.length === 1 || texts.some((text) => text.length > window)) {
-    return Promise.all(texts.map((text) => encodeText(tokenizer, text, { needed, keep })))
+  const { keep } = wanted
+  const enough = wanted.needed + SPARE_TOKENS
+  if (texts.length === 1 || texts.some((text) => text.length > windowFor(enough))) {
+    return Promise.all(texts.map((text) => encodeText(tokenizer, text, wanted)))
   }
   const encodings = await tokenizer.encodeBatch([...texts], { addSpecialTokens: false })
   return encodings.map((encoding) => {
     const length = encoding.getLength()
     return { ids: idsOf(encoding, enough, keep), length, exact: true }
   })
+}
+
+function windowFor(tokens: number): number {
+  return Math.max(LEAST_WINDOW, CHARACTERS_PER_TOKEN * tokens)
 }
 
 /** The kept side's `size` characters, cut where a space begins if one is near, never inside a surrogate pair. */

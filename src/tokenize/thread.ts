@@ -18,6 +18,9 @@ interface OpenTokenizer {
   readonly promptLengths: Map<string, number>
 }
 
+/** More than any template of a pair has. */
+const MOST_SPECIAL_TOKENS = 8
+
 const tokenizers = new Map<number, OpenTokenizer>()
 
 serveCalls<TokenizeCalls>({
@@ -36,7 +39,7 @@ serveCalls<TokenizeCalls>({
   },
 
   async query({ tokenizer, text, options }) {
-    const encoded = await encodeText(find(tokenizer).native, text, wanted(options))
+    const encoded = await encodeText(find(tokenizer).native, text, { ...wanted(options), whole: true })
     const ids = Int32Array.from(encoded.ids)
     return { reply: { ...encoded, ids }, transfer: [ids.buffer] }
   },
@@ -45,9 +48,12 @@ serveCalls<TokenizeCalls>({
     const { native, template } = find(tokenizer)
     if (template.pair === undefined)
       throw new ServerError('wrong_task', 'the tokenizer of this model does not join pairs')
-    const seconds = await encodeTexts(native, second, wanted(options))
+    const whole = { ...wanted(options), whole: true }
     const firsts =
-      'ids' in first ? [{ ...first, ids: [...first.ids] }] : await encodeTexts(native, first, wanted(options))
+      'ids' in first ? [{ ...first, ids: [...first.ids] }] : await encodeTexts(native, first, whole)
+    // Where both sides of a pair are cut, their true lengths tell which of them keeps one token more.
+    const bothCut = firsts.some(({ length }) => 2 * length >= options.maxTokens - MOST_SPECIAL_TOKENS)
+    const seconds = await encodeTexts(native, second, bothCut ? whole : wanted(options))
     return move(pairRows(firsts, seconds, template.pair, options))
   },
 })

@@ -17,7 +17,7 @@ export function truncatePair(
   const room = Math.max(0, maxTokens - specialTokens)
   if (first + second <= room) return { first, second }
   let shorter = Math.min(first, second)
-  let longer = shorter > room ? shorter : Math.max(shorter, room - shorter)
+  let longer = Math.max(shorter, room - shorter)
   if (shorter + longer > room) {
     shorter = Math.floor(room / 2)
     longer = shorter + (room % 2)

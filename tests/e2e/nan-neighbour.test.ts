@@ -48,7 +48,12 @@ test('one text that computes NaN fails alone, in a batch with the requests of ot
   ]
   const [first, bad, last] = await Promise.allSettled(requests)
   const expected = await embed(sound, GOOD_TEXTS)
-  expect(first?.status === 'fulfilled' && [...first.value.vectors]).toEqual([...expected.vectors])
+  if (first?.status !== 'fulfilled') throw new Error('the good request failed')
+  // Batches differ from run to run, and rounding with them.
+  const differences = [...expected.vectors].map((value, i) =>
+    Math.abs(value - (first.value.vectors[i] ?? NaN)),
+  )
+  expect(Math.max(...differences)).toBeLessThanOrEqual(1e-6)
   expect(last?.status).toBe('fulfilled')
   expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'non_finite_output' } })
   expect(bad?.status === 'rejected' && (bad.reason as Error).message).toMatch(/^text 1: /)

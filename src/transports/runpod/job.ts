@@ -39,6 +39,9 @@ function failure({ message }: ServerError, body: object | undefined, style: Erro
   return { error: body === undefined ? message : `${message} ${JSON.stringify(body)}` }
 }
 
+/** Any of them tells that an object is a job's input. */
+const KNOWN_KEYS = ['input', 'query', 'docs', 'documents', 'openai_route']
+
 /**
  * What stands in a job's `input`, as a route and a body. Also understood: texts given directly as `input` with `model`
  * beside it, and an input that a client wrapped twice. Throws `invalid_request`.
@@ -50,7 +53,8 @@ function readJob(job: unknown): WireRequest {
   if (typeof input === 'string' || Array.isArray(input)) return { route: undefined, body: { input, model } }
   if (!isObject(input))
     throw new ServerError('invalid_request', `the job's input is ${show(input)}; it must be an object`)
-  const fields = isObject(input['input']) ? input['input'] : input
+  const inner = input['input']
+  const fields = isObject(inner) && KNOWN_KEYS.some((key) => key in inner) ? inner : input
   const { openai_route: route, openai_input: body } = fields
   if (route === undefined || route === null) return { route: undefined, body: fields }
   if (typeof route === 'string' && route !== '') return { route, body: body ?? {} }

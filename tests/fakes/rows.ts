@@ -1,0 +1,34 @@
+/** Rows without a tokenizer. */
+import { PendingRequest } from '../../src/engine/pending-request.ts'
+import type { Row } from '../../src/engine/row.ts'
+import type { TokenizedRows } from '../../src/tokenize/tokenizer.ts'
+
+/** A request that nobody waits for. */
+export function makeRequest(noun = 'text'): PendingRequest {
+  return new PendingRequest({ rowCount: 1, width: 1, noun, onFailure: () => {} })
+}
+
+/** A row of a waiting request; its ids do not matter. */
+export function makeRow(request: PendingRequest, index: number, length: number): Row {
+  return {
+    request,
+    index,
+    ids: new Int32Array(length),
+    typeStart: length,
+    unpooledTokens: 0,
+    deaths: 0,
+  }
+}
+
+/** Ids as a tokenizer would hand them over; every id counts as a token of the text. */
+export function joinIds(rows: readonly (readonly number[])[]): TokenizedRows {
+  const bounds = new Int32Array(rows.length + 1)
+  for (const [b, row] of rows.entries()) bounds[b + 1] = (bounds[b] as number) + row.length
+  return {
+    ids: Int32Array.from(rows.flat()),
+    bounds,
+    typeStarts: Int32Array.from(rows, (row) => row.length),
+    unpooledTokens: new Int32Array(rows.length),
+    textTokens: rows.reduce((sum, row) => sum + row.length, 0),
+  }
+}
