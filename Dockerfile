@@ -1,5 +1,5 @@
-# CPU image: the program, its production modules and the bundled model.
 # syntax=docker/dockerfile:1
+# CPU image: the program, its production modules and the bundled model.
 FROM node:26-bookworm-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -18,4 +18,5 @@ COPY --from=modules /app/node_modules ./node_modules
 COPY . .
 # One run fills the compile cache of the main thread and of every worker thread, and proves that the image works.
 RUN node handler.ts
+# Until the job loop and the server are there, this runs one job and exits.
 CMD ["node", "handler.ts"]

@@ -15,9 +15,18 @@ export function runHandler(
   env: Record<string, string> = {},
   cwd = ROOT,
 ): Promise<Finished> {
+  return runScript(join(ROOT, 'handler.ts'), args, { env, cwd })
+}
+
+/** A script in a process of its own, whose environment holds nothing but `env`. */
+export function runScript(
+  file: string,
+  args: readonly string[],
+  { env = {}, cwd = ROOT }: { env?: Record<string, string>; cwd?: string } = {},
+): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const clean = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env }
-    const child = spawn(process.execPath, [join(ROOT, 'handler.ts'), ...args], { cwd, env: clean })
+    const child = spawn(process.execPath, [file, ...args], { cwd, env: clean })
     let stdout = ''
     let stderr = ''
     child.stdout.on('data', (data: Buffer) => (stdout += data.toString()))
