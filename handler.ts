@@ -120,13 +120,20 @@ async function runLocally(config: Config, threads: Threads): Promise<number> {
   return runOnce({ text, source, readable: process.stdout.isTTY, run, print })
 }
 
+const NO_JOB =
+  "there is no job to run: this folder has no test_input.json; give a job with --test_input '{…}'"
+
 async function readTestInput(): Promise<string> {
   return readFile('test_input.json', 'utf8').catch((error: unknown) => {
-    throw new ServerError(
-      'invalid_request',
-      `there is no job to run: ${messageOf(error)}; or give one: --test_input '{…}'`,
-    )
+    throw new ServerError('invalid_request', NO_JOB, { cause: error })
   })
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2))
+if (import.meta.main) {
+  // Whoever read the output may be gone (EPIPE), which is no failure; a full disk is one.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.stderr.write(`the result cannot be written: ${error.message}\n`)
+    process.exit(error.code === 'EPIPE' ? 0 : EXIT_FAILED)
+  })
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -2,6 +2,7 @@ import type { Transferable } from 'node:worker_threads'
 import { Worker } from 'node:worker_threads'
 import { ServerError, fromWireError, messageOf } from '../errors.ts'
 import type { AskMessage, CallMap, ReplyMessage } from './thread-protocol.ts'
+import { START_ID } from './thread-protocol.ts'
 
 /** Longer than any batch or load should take. */
 const CLOSE_GRACE_MS = 60_000
@@ -36,7 +37,8 @@ export class ThreadClient<C extends CallMap<C>> {
     // An uncaught exception arrives as 'error' and is followed by 'exit'; the first of them names the cause.
     this.#worker.on('error', (error) => this.#die(error))
     this.#worker.on('exit', (code) => this.#die(new Error(`exit code ${code}`)))
-    this.#worker.unref()
+    // A thread that is still loading native libraries must not be ended either: its start counts as a call under way.
+    this.#pending.set(START_ID, { resolve: () => {}, reject: () => {} })
   }
 
   get alive(): boolean {

@@ -13,3 +13,6 @@ export interface AskMessage {
 export type ReplyMessage =
   | { readonly id: number; readonly ok: true; readonly reply: object }
   | { readonly id: number; readonly ok: false; readonly error: WireError }
+
+/** The thread's first message, once all that it imports is there. */
+export const START_ID = 0

@@ -2,6 +2,7 @@ import type { Transferable } from 'node:worker_threads'
 import { parentPort } from 'node:worker_threads'
 import { toWireError } from '../errors.ts'
 import type { AskMessage, CallMap, ReplyMessage } from './thread-protocol.ts'
+import { START_ID } from './thread-protocol.ts'
 
 export interface Answer<Reply> {
   readonly reply: Reply
@@ -18,6 +19,7 @@ export function serveCalls<C extends CallMap<C>>(handlers: Handlers<C>): void {
   const port = parentPort
   if (port === null) throw new Error('this file runs as a worker thread only')
   port.on('message', (message: AskMessage) => void answer(message))
+  port.postMessage({ id: START_ID, ok: true, reply: {} } satisfies ReplyMessage)
 
   async function answer({ id, kind, ask }: AskMessage): Promise<void> {
     try {

@@ -38,5 +38,8 @@ function findEndpoint(route: string): Endpoint | undefined {
 
 function unknownRoute(route: string | undefined): ServerError {
   const served = ENDPOINTS.flatMap(({ routes }) => routes).join(', ')
-  return new ServerError('route_not_found', `route ${route} is not served; served are ${served}`)
+  return new ServerError(
+    'route_not_found',
+    `route ${route?.slice(0, 100)} is not served; served are ${served}`,
+  )
 }

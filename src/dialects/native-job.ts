@@ -3,13 +3,14 @@ import { z } from 'zod'
 import { ServerError } from '../errors.ts'
 import type { CallOptions, RerankResult, Service } from '../task.ts'
 import type { Endpoint } from './dialect.ts'
-import { embeddingAnswer, usage } from './embedding-answer.ts'
+import { usage } from './embedding-answer.ts'
+import { openaiEmbeddings } from './openai.ts'
 import { shortenFloat32 } from '../base/float-text.ts'
-import { readBody, readText, readTexts } from './read-body.ts'
+import { MODEL_NAME, readBody, readText, readTexts } from './read-body.ts'
 
 const NativeBody = z.looseObject({
   task: z.enum(['embed', 'rerank']).nullish(),
-  model: z.string().nullish(),
+  model: MODEL_NAME,
   input: z.unknown().optional(),
   query: z.unknown().optional(),
   docs: z.unknown().optional(),
@@ -29,7 +30,9 @@ export const nativeJob: Endpoint = {
   async answer(body, service, options) {
     const fields = readBody(NativeBody, body, 'input')
     const task = fields.task ?? guessTask(fields)
-    return task === 'rerank' ? rerank(fields, service, options) : embed(fields, service, options)
+    return task === 'rerank'
+      ? rerank(fields, service, options)
+      : openaiEmbeddings.answer(body, service, options)
   },
 }
 
@@ -46,12 +49,6 @@ function guessTask({ query, docs, documents, input }: NativeBody): 'embed' | 're
 
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null
-}
-
-async function embed({ input, model }: NativeBody, service: Service, options: CallOptions) {
-  const texts = readTexts(input, { field: 'input', single: true })
-  const name = model || undefined
-  return embeddingAnswer(await service.embed({ kind: 'embed', model: name, texts }, options), name, 'float')
 }
 
 async function rerank(fields: NativeBody, service: Service, options: CallOptions) {

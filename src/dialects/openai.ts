@@ -5,10 +5,10 @@ import { ERRORS } from '../errors.ts'
 import type { ModelInfo } from '../task.ts'
 import type { Endpoint } from './dialect.ts'
 import { embeddingAnswer } from './embedding-answer.ts'
-import { readBody, readTexts } from './read-body.ts'
+import { MODEL_NAME, readBody, readTexts } from './read-body.ts'
 
 const EmbeddingsBody = z.looseObject({
-  model: z.string().nullish(),
+  model: MODEL_NAME,
   input: z.unknown().optional(),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   // clients send 0 for "as it is"

@@ -1,18 +1,20 @@
-import type { z } from 'zod'
+import { z } from 'zod'
+import { describeIssue } from '../base/describe-issue.ts'
 import { ServerError } from '../errors.ts'
+
+/** It is echoed in the answer. */
+export const MODEL_NAME = z.string().max(256).nullish()
 
 /** A request body, checked. Throws `invalid_request` naming each field, its value and what it may be. */
 export function readBody<S extends z.ZodType>(schema: S, body: unknown, what: string): z.output<S> {
   const result = schema.safeParse(body)
   if (result.success) return result.data
-  const problems = result.error.issues.map(({ path, message }) => {
-    const value = path.reduce<unknown>(
+  const problems = result.error.issues.map((issue) => {
+    const value = issue.path.reduce<unknown>(
       (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
       body,
     )
-    return path.length === 0
-      ? `${what} is ${show(value)}; it must be an object`
-      : `${path.join('.')} is ${show(value)}: ${message}`
+    return `${issue.path.join('.') || what} is ${show(value)}; ${describeIssue(issue)}`
   })
   throw new ServerError('invalid_request', problems.join('; '))
 }
@@ -54,8 +56,11 @@ const SHOWN_CHARACTERS = 60
 /** A value as an error shows it: short, and never a client's whole text. */
 export function show(value: unknown): string {
   if (value === undefined) return 'missing'
+  if (value === null) return 'null'
   if (Array.isArray(value)) return `a list of ${value.length}`
-  if (typeof value === 'object' && value !== null) return 'an object'
+  if (typeof value === 'object') return 'an object'
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (typeof value !== 'string') return `of type ${typeof value}`
   const text = JSON.stringify(value)
   return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text
 }

@@ -45,8 +45,8 @@ interface Served {
   readonly maxTokens: number
 }
 
-/** Characters of one text. Far above what any model reads; below what would keep a tokenizer busy for seconds. */
-export const MAX_TEXT_CHARACTERS = 4_194_304
+/** Characters of one text: far above what any model reads. One without a space is read to its end, a second or two. */
+export const MAX_TEXT_CHARACTERS = 1_048_576
 
 /** Attention is padded to the longest row of a batch; this many times the token budget bounds what that can waste. */
 const PADDING_FACTOR = 2

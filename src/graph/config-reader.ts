@@ -17,10 +17,11 @@ export class ConfigReader {
     throw this.#refuse(key, value, `a whole number of at least ${least}`)
   }
 
-  number(key: string, fallback?: number): number {
+  /** A number from 0 to 1. */
+  fraction(key: string, fallback?: number): number {
     const value = this.#config[key] ?? fallback
-    if (typeof value === 'number' && Number.isFinite(value)) return value
-    throw this.#refuse(key, value, 'a number')
+    if (typeof value === 'number' && value >= 0 && value <= 1) return value
+    throw this.#refuse(key, value, 'a number from 0 to 1')
   }
 
   /** One of the keys of `choices`, as the value that stands there. */

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { z } from 'zod'
+import { describeIssue } from '../base/describe-issue.ts'
 import { ServerError, messageOf } from '../errors.ts'
 
 /** A JSON file of a model folder, checked; undefined where there is none. Throws `model_invalid` naming file and field. */
@@ -20,13 +21,18 @@ export async function readJson<S extends z.ZodType>(
   }
   const result = schema.safeParse(json)
   if (result.success) return result.data
-  const issues = result.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`)
+  const issues = result.error.issues.map(
+    (issue) => `${issue.path.join('.') || 'the file'}: ${describeIssue(issue)}`,
+  )
   throw new ServerError('model_invalid', `${shortName(path)}: ${issues.join('; ')}`)
 }
 
 async function readOptional(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8')
+    if (!(await stat(path)).isFile()) throw new Error('it is not a regular file')
+    const text = await readFile(path, 'utf8')
+    // some editors open the file with a byte order mark
+    return text.replace(/^\uFEFF/, '')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new ServerError('model_invalid', `${shortName(path)} cannot be read: ${messageOf(error)}`, {

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
@@ -63,6 +63,7 @@ async function readTransformerConfig(folder: string): Promise<z.infer<typeof Tra
 
 /** The start of tokenizer.json, which can be many megabytes: the library writes the truncation section first. */
 async function readHead(file: string): Promise<string> {
+  if (!(await stat(file)).isFile()) throw new Error('it is not a regular file')
   const handle = await open(file, 'r')
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096), 0, 4096, 0)

@@ -20,6 +20,9 @@ export class InferenceThread {
 
   /** `entry`: another entry file, for tests of a thread that dies. */
   constructor(entry: URL = ENTRY) {
+    // ONNX Runtime would keep a device id and a database of events in the home folder, and its reader of the command line
+    // crashes on one of 16 kB. It reads the environment of the process, which only the main thread can set.
+    process.env['ORT_DISABLE_TELEMETRY'] = '1'
     this.#thread = new RevivingThread(entry, 'inference')
   }
 

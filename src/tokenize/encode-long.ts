@@ -11,6 +11,9 @@ const LEAST_WINDOW = 4096
  */
 const SPARE_TOKENS = 128
 
+/** A text of so many characters takes a tokenizer tens of milliseconds. */
+const WHOLE_CHARACTERS = 65_536
+
 export interface EncodedText {
   /** Without special tokens: all of them, or at least the needed number from the side that truncation keeps. */
   readonly ids: readonly number[]
@@ -25,7 +28,7 @@ export interface Wanted {
   readonly needed: number
   /** The side that truncation keeps: `right` cuts at the right end. */
   readonly keep: TruncationSide
-  /** Read to the end in any case, for the exact length. */
+  /** Read to the end, for the exact length, unless that would take long. */
   readonly whole?: boolean
 }
 
@@ -33,7 +36,7 @@ export interface Wanted {
 export async function encodeText(tokenizer: Tokenizer, text: string, wanted: Wanted): Promise<EncodedText> {
   const { keep, whole = false } = wanted
   const enough = wanted.needed + SPARE_TOKENS
-  let size = whole ? text.length : windowFor(enough)
+  let size = whole && text.length <= WHOLE_CHARACTERS ? text.length : windowFor(enough)
   while (true) {
     const window = cutAtSpace(text, size, keep)
     const encoding = await tokenizer.encode(window, null, { addSpecialTokens: false })

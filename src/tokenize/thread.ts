@@ -63,9 +63,13 @@ async function open(spec: TokenizerSpec): Promise<OpenTokenizer> {
   try {
     native = Tokenizer.fromFile(spec.file)
   } catch (error) {
-    throw new ServerError('model_invalid', `tokenizer.json cannot be used: ${messageOf(error)}`, {
-      cause: error,
-    })
+    throw new ServerError(
+      'model_invalid',
+      `tokenizer.json cannot be used: ${messageOf(error).replace('from file', 'from file: ')}`,
+      {
+        cause: error,
+      },
+    )
   }
   // A file may carry a limit and fixed padding of its own; the model's pipeline overrides both.
   native.disableTruncation()

@@ -21,7 +21,7 @@ const BAD_JOBS: readonly [string, unknown, string][] = [
   [
     'a text of 10 MB',
     { input: { input: ['a', LONG_TEXT] } },
-    'text 1 has 10000000 characters; a text may have 4194304',
+    'text 1 has 10000000 characters; a text may have 1048576',
   ],
   [
     'reranking with a model that embeds',

@@ -2,14 +2,17 @@
 import {
   copyFileSync,
   cpSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
+  readdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -155,6 +158,42 @@ test.each(DAMAGES)('a folder with %s is refused in one sentence', async (name, d
   expect(stderr.trim().split('\n').length).toBe(1)
   expect(stdout).toBe('')
   expect(exitCode).toBe(1)
+})
+
+test('a job of 100 kB on the command line runs, and the home folder stays as it was', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'home-'))
+  const job = JSON.stringify({ input: { input: ['word '.repeat(20_000)] } })
+  const { exitCode, stdout } = await runHandler(['--test_input', job], { HOME: home })
+  expect(exitCode).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ output: { object: 'list' } })
+  expect(readdirSync(home)).toEqual([])
+  rmSync(home, { recursive: true })
+})
+
+test('a program that ends while its threads still start ends in order, every time', async () => {
+  for (let run = 0; run < 12; run++) expect((await runHandler(['--help'])).exitCode).toBe(0)
+})
+
+test('a reader that goes away ends the program quietly', async () => {
+  const child = spawn(process.execPath, [join(ROOT, 'handler.ts')], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()))
+  const exitCode = await new Promise((resolve) => child.on('close', resolve))
+  expect(exitCode).toBe(0)
+  expect(stderr).not.toContain('Error')
+})
+
+test('a config.json that is no file is refused', async () => {
+  const folder = copyModel('no-file')
+  rmSync(join(folder, 'config.json'))
+  mkdirSync(join(folder, 'config.json'))
+  const { exitCode, stderr } = await runHandler([], { MODEL_NAMES: folder })
+  expect(exitCode).toBe(1)
+  expect(stderr).toContain('not a regular file')
 })
 
 test('two models that would share a name are refused, with the way out', async () => {

@@ -121,7 +121,9 @@ describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
       )
     })
 
-    test.runIf(cases[0]?.scores.length === 1)('reranks the documents of one query', async () => {
+    // A model of several labels classifies and does not rerank.
+    if (cases[0]?.scores.length !== 1) return
+    test('reranks the documents of one query', async () => {
       for (const query of new Set(cases.map((golden) => golden.query))) {
         const some = cases.filter((golden) => golden.query === query)
         const documents = some.map(({ document }) => document)

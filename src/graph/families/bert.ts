@@ -18,7 +18,7 @@ export const bert: Family = {
       layerCount: config.int('num_hidden_layers'),
       headCount: config.int('num_attention_heads'),
       activation: config.choice('hidden_act', ACTIVATION_NAMES, 'gelu'),
-      normEpsilon: config.number('layer_norm_eps', 1e-12),
+      normEpsilon: config.fraction('layer_norm_eps', 1e-12),
       vocabularySize: config.int('vocab_size'),
       maxTokens: positions,
       embeddings: {

@@ -70,5 +70,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function show(value: unknown): string {
   if (value === undefined || value === null) return 'missing'
-  return Array.isArray(value) ? 'a list' : JSON.stringify(value).slice(0, 60)
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60))
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : `of type ${typeof value}`
 }

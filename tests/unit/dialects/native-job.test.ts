@@ -207,14 +207,11 @@ describe('a wrong job is refused', () => {
     [{ query: 'q', docs: ['a', 5] }, 'docs[1] is 5; every item must be a string'],
     [{ query: 'q', documents: [] }, 'documents is an empty list; at least one text is needed'],
     [{ query: 'q', documents: [{ text: 'a' }] }, 'documents[0] is an object; every item must be a string'],
-    [{ input: 'a', task: 'sum' }, 'task is "sum": Invalid option: expected one of "embed"|"rerank"'],
-    [{ input: 'a', model: 5 }, 'model is 5: Invalid input: expected string, received number'],
-    [{ query: 'q', docs: ['a'], top_n: -1 }, 'top_n is -1: Too small: expected number to be >=0'],
-    [{ query: 'q', docs: ['a'], top_n: 0.5 }, 'top_n is 0.5: Invalid input: expected int, received number'],
-    [
-      { query: 'q', docs: ['a'], return_docs: 'yes' },
-      'return_docs is "yes": Invalid input: expected boolean, received string',
-    ],
+    [{ input: 'a', task: 'sum' }, 'task is "sum"; it must be one of embed, rerank'],
+    [{ input: 'a', model: 5 }, 'model is 5; it must be a string'],
+    [{ query: 'q', docs: ['a'], top_n: -1 }, 'top_n is -1; it must be at least 0'],
+    [{ query: 'q', docs: ['a'], top_n: 0.5 }, 'top_n is 0.5; it must be a whole number'],
+    [{ query: 'q', docs: ['a'], return_docs: 'yes' }, 'return_docs is "yes"; it must be true or false'],
   ])('%j: %s', async (body, message) => {
     const service = new FakeService()
     expect(await refusal(ask(body, service))).toEqual({ status: 400, code: 'invalid_request', message })

@@ -125,21 +125,14 @@ describe('an embedding request', () => {
     [{ input: ['a', 'b', null] }, 'input[2] is null; every item must be a string'],
     [{ input: [[1, 2]] }, 'input[0] is a list of 2; every item must be a string'],
     [{ input: [{}] }, 'input[0] is an object; every item must be a string'],
-    [{ input: 'a', model: 5 }, 'model is 5: Invalid input: expected string, received number'],
-    [
-      { input: 'a', encoding_format: 'hex' },
-      'encoding_format is "hex": Invalid option: expected one of "float"|"base64"',
-    ],
-    [{ input: 'a', dimensions: -1 }, 'dimensions is -1: Too small: expected number to be >=0'],
-    [{ input: 'a', dimensions: 1.5 }, 'dimensions is 1.5: Invalid input: expected int, received number'],
-    [
-      { input: 'a', dimensions: '256' },
-      'dimensions is "256": Invalid input: expected number, received string',
-    ],
+    [{ input: 'a', model: 5 }, 'model is 5; it must be a string'],
+    [{ input: 'a', encoding_format: 'hex' }, 'encoding_format is "hex"; it must be one of float, base64'],
+    [{ input: 'a', dimensions: -1 }, 'dimensions is -1; it must be at least 0'],
+    [{ input: 'a', dimensions: 1.5 }, 'dimensions is 1.5; it must be a whole number'],
+    [{ input: 'a', dimensions: '256' }, 'dimensions is "256"; it must be a number'],
     [
       { input: 'a', dimensions: -1, encoding_format: 7 },
-      'encoding_format is 7: Invalid option: expected one of "float"|"base64"; ' +
-        'dimensions is -1: Too small: expected number to be >=0',
+      'encoding_format is 7; it must be one of float, base64; dimensions is -1; it must be at least 0',
     ],
   ])('%j is refused: %s', async (body, message) => {
     const service = new FakeService()
@@ -149,7 +142,7 @@ describe('an embedding request', () => {
 
   test('a long wrong value is shown by its start alone', async () => {
     const { message } = await refusal(ask({ input: 'a', encoding_format: 'x'.repeat(5000) }))
-    expect(message).toMatch(/^encoding_format is "x{59}…: /)
+    expect(message).toMatch(/^encoding_format is "x{59}…; /)
   })
 })
 

@@ -160,7 +160,7 @@ describe('texts that cannot be read', () => {
       const models = [fakeModel({ names: ['e'] }), fakeModel({ names: ['r'], labels: ['LABEL_0'] })]
       await expect(ask(engineOf(models))).rejects.toMatchObject({
         code: 'invalid_request',
-        message: `${noun} ${index} has 4194305 characters; a ${noun} may have 4194304`,
+        message: `${noun} ${index} has 1048577 characters; a ${noun} may have 1048576`,
       })
       expect(models.flatMap(({ tokenizer }) => tokenizer.calls)).toEqual([])
     },

@@ -20,7 +20,7 @@ test('a whole number is read as it is', () => {
 test('a fallback stands for what is absent or null, and for nothing else', async () => {
   expect(reader({}).int('type_vocab_size', 2)).toBe(2)
   expect(reader({ type_vocab_size: null }).int('type_vocab_size', 2)).toBe(2)
-  expect(reader({ eps: null }).number('eps', 1e-12)).toBe(1e-12)
+  expect(reader({ eps: null }).fraction('eps', 1e-12)).toBe(1e-12)
   expect(reader({}).choice('act', ACTIVATIONS, 'gelu')).toBe('exact')
   await expectInvalid(() => reader({ type_vocab_size: 0 }).int('type_vocab_size', 2), 'is 0')
   await expectInvalid(() => reader({ act: '' }).choice('act', ACTIVATIONS, 'gelu'), 'is ""')
@@ -42,8 +42,8 @@ test('the least whole number is part of the refusal', async () => {
 })
 
 test('a number is read as it is', () => {
-  expect(reader({ eps: 1e-7 }).number('eps')).toBe(1e-7)
-  expect(reader({ eps: 0 }).number('eps', 1)).toBe(0)
+  expect(reader({ eps: 1e-7 }).fraction('eps')).toBe(1e-7)
+  expect(reader({ eps: 0 }).fraction('eps', 1)).toBe(0)
 })
 
 test.each([
@@ -52,7 +52,7 @@ test.each([
   ['not finite', { eps: Infinity }, 'eps'],
   ['a boolean', { eps: true }, 'is true'],
 ])('a number that is %s is refused', async (_, config, is) => {
-  await expectInvalid(() => reader(config).number('eps'), is, 'a number')
+  await expectInvalid(() => reader(config).fraction('eps'), is, 'a number from 0 to 1')
 })
 
 test('a choice is what its key stands for', () => {
