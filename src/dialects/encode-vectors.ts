@@ -3,8 +3,8 @@ import { shortenFloat32 } from '../base/float-text.ts'
 
 export type VectorEncoding = 'float' | 'base64'
 
-/** Numbers converted before other work gets its turn: about two milliseconds. */
-const NUMBERS_A_TURN = 65_536
+/** Numbers converted before other work gets its turn: a few milliseconds. */
+const NUMBERS_A_TURN = 16_384
 
 /** [N, D] as N entries: numbers whose JSON text is the shortest of each float32, or base64 of little-endian float32. */
 export async function encodeVectors(
