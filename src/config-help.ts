@@ -1,23 +1,21 @@
-import { FLAGS, LANDED_MODES, MODES, SETTINGS, shownDefault, shownMeaning } from './config-settings.ts'
+import { FLAGS, MODES, SETTINGS, shownDefault, shownMeaning } from './config-settings.ts'
 import type { Flag } from './config-settings.ts'
 
 const TEXT_COLUMN = 28
 const COLUMNS = 100
 
 export function helpText(): string {
-  const modes = MODES.filter((row) => LANDED_MODES.includes(row.mode))
   const flags: readonly Flag<unknown>[] = Object.values(FLAGS)
-  const shownFlags = flags.filter((row) => row.mode === undefined || LANDED_MODES.includes(row.mode))
   return [
     'runpod-worker-embeddings embeds and reranks text.',
     '',
     'Usage: node handler.ts [flags]',
     '',
     'What runs (the first that applies):',
-    ...modes.map((row) => entry(row.triggers.join(', ') || 'otherwise', [row.does])),
+    ...MODES.map((row) => entry(row.triggers.join(', ') || 'otherwise', [row.does])),
     '',
     'Flags (--flag value or --flag=value):',
-    ...shownFlags.map((row) =>
+    ...flags.map((row) =>
       entry([row.names.join(', '), row.argument ?? ''].join(' '), [
         row.meaning,
         // a switch is off until it is given: nothing to tell
@@ -32,6 +30,7 @@ export function helpText(): string {
     '',
     'Examples:',
     '  npm start',
+    '  node handler.ts --rp_serve_api',
     `  node handler.ts --test_input '{"input":{"input":"Hello world"}}'`,
     `  MODEL_NAMES='bge=/models/bge-small-en-v1.5;/models/ms-marco-MiniLM-L6-v2' node handler.ts`,
     '',

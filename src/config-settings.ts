@@ -25,7 +25,6 @@ export interface Setting<T> {
 /** A flag without `argument` is a switch: given or not. */
 export interface Flag<T> extends Setting<T> {
   readonly argument?: string
-  readonly mode?: Mode
 }
 
 interface ModeRow {
@@ -52,9 +51,6 @@ export const MODES: readonly ModeRow[] = [
   },
   { mode: 'local-run', triggers: [], does: 'run the job in test_input.json, print its result, exit' },
 ]
-
-/** The help text is silent about every other mode and its flags, so that it never promises what is not there. */
-export const LANDED_MODES: readonly Mode[] = ['help', 'test-input', 'local-run']
 
 export const DEFAULT_API_PORT = 8000
 export const BUNDLED_MODEL = 'models/all-MiniLM-L6-v2-int8'
@@ -92,6 +88,10 @@ const DTYPE = value(
     .pipe(z.enum(DTYPES)),
   `one of ${[...DTYPES, ...DTYPE_SYNONYMS.keys()].join(', ')}`,
 )
+const HTTP_URL = value(
+  z.string().regex(/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/),
+  'an address such as https://host/path, without user, ? and #',
+)
 const SWITCH = value(
   z.stringbool({ truthy: ['1', 'true', 'yes'], falsy: ['0', 'false', 'no'] }),
   '1, 0, true, false, yes or no',
@@ -103,9 +103,8 @@ export const SETTINGS = {
     fallback: [],
     unset: 'the bundled model in a local run; required otherwise',
     meaning:
-      'models to serve, separated by ; : folders, by path (names of the Hugging Face hub, with or without ' +
-      '@revision, are understood but not fetched yet); ' +
-      'alias=name or alias1,alias2=name serves one under other names too',
+      'models to serve, separated by ; : names of the Hugging Face hub, with or without @revision, or paths of ' +
+      'folders; alias=name or alias1,alias2=name serves one under other names too',
     read: splitList,
   }),
   batchSizes: setting<readonly [number, ...number[]]>({
@@ -160,7 +159,6 @@ export const SETTINGS = {
   }),
   apiKey: setting<string | undefined>({
     names: ['API_KEY', 'INFINITY_API_KEY'],
-    pending: true,
     fallback: undefined,
     unset: 'none',
     meaning: 'bearer key that the HTTP server asks for; the first name wins',
@@ -168,7 +166,6 @@ export const SETTINGS = {
   }),
   port: setting<number | undefined>({
     names: ['PORT'],
-    pending: true,
     fallback: undefined,
     unset: `${DEFAULT_API_PORT} locally; the platform sets it in a container`,
     meaning: 'port of the HTTP server; 0 takes any free one',
@@ -176,7 +173,6 @@ export const SETTINGS = {
   }),
   portHealth: setting<number | undefined>({
     names: ['PORT_HEALTH'],
-    pending: true,
     fallback: undefined,
     unset: 'PORT',
     meaning: 'port of the health probes',
@@ -184,7 +180,6 @@ export const SETTINGS = {
   }),
   hfHome: setting<string | undefined>({
     names: ['HF_HOME'],
-    pending: true,
     fallback: undefined,
     unset: '~/.cache/huggingface',
     meaning: 'home of the hub cache, shared with Python',
@@ -192,15 +187,19 @@ export const SETTINGS = {
   }),
   hfToken: setting<string | undefined>({
     names: ['HF_TOKEN'],
-    pending: true,
     fallback: undefined,
     unset: 'none',
     meaning: 'token for gated and private models',
     read: SECRET,
   }),
+  hfEndpoint: setting({
+    names: ['HF_ENDPOINT'],
+    fallback: 'https://huggingface.co',
+    meaning: 'address of the hub, or of a mirror',
+    read: HTTP_URL,
+  }),
   hfHubOffline: setting({
     names: ['HF_HUB_OFFLINE'],
-    pending: true,
     fallback: false,
     meaning: '1 loads models from the cache alone, without the network',
     read: SWITCH,
@@ -241,10 +240,49 @@ export const SETTINGS = {
   }),
   webhookHosts: setting<readonly string[]>({
     names: ['WEBHOOK_HOSTS'],
-    pending: true,
     fallback: [],
     meaning: 'hosts that webhooks may be sent to, host or host:port, separated by ;',
     read: listOf(HOST),
+  }),
+  shutdownGraceSeconds: setting({
+    names: ['SHUTDOWN_GRACE_SECONDS'],
+    fallback: 30,
+    meaning: 'seconds that work under way may take after SIGTERM; what is left then goes back to the queue',
+    read: wholeNumber(0, 86_400),
+  }),
+  refreshWorker: setting({
+    names: ['REFRESH_WORKER'],
+    fallback: false,
+    meaning: '1 asks the platform for a fresh worker after every job',
+    read: SWITCH,
+  }),
+  bucketEndpointUrl: setting<string | undefined>({
+    names: ['BUCKET_ENDPOINT_URL'],
+    fallback: undefined,
+    unset: 'none',
+    meaning: 'S3 bucket for results over the size limit, such as https://bucket.s3.eu-west-1.amazonaws.com',
+    read: HTTP_URL,
+  }),
+  bucketName: setting<string | undefined>({
+    names: ['BUCKET_NAME'],
+    fallback: undefined,
+    unset: 'the bucket that BUCKET_ENDPOINT_URL names itself',
+    meaning: 'bucket, where BUCKET_ENDPOINT_URL is a server of many',
+    read: value(z.string().regex(/^[\w.-]{3,63}$/), 'the name of a bucket'),
+  }),
+  bucketAccessKeyId: setting<string | undefined>({
+    names: ['BUCKET_ACCESS_KEY_ID'],
+    fallback: undefined,
+    unset: 'none',
+    meaning: 'key id for that bucket',
+    read: SECRET,
+  }),
+  bucketSecretAccessKey: setting<string | undefined>({
+    names: ['BUCKET_SECRET_ACCESS_KEY'],
+    fallback: undefined,
+    unset: 'none',
+    meaning: 'secret key for that bucket',
+    read: SECRET,
   }),
   logLevel: setting({
     names: ['LOG_LEVEL'],
@@ -252,6 +290,22 @@ export const SETTINGS = {
     meaning: 'error, warn, info or debug',
     read: LOG_LEVEL,
   }),
+}
+
+/** Set by RunPod in its workers; nobody writes them by hand. */
+export const PLATFORM = {
+  takeUrl: platform(['RUNPOD_WEBHOOK_GET_JOB'], 'where jobs are taken from; makes this a queue worker'),
+  doneUrl: platform(['RUNPOD_WEBHOOK_POST_OUTPUT'], 'where results are posted to'),
+  pingUrl: platform(['RUNPOD_WEBHOOK_PING'], 'where the heartbeat is sent to'),
+  pingInterval: platform(['RUNPOD_PING_INTERVAL'], 'milliseconds between heartbeats, at least 1000'),
+  apiKey: platform(['RUNPOD_AI_API_KEY'], 'key of this worker'),
+  workerId: platform(['RUNPOD_POD_ID'], 'id of this worker'),
+  endpointId: platform(['RUNPOD_ENDPOINT_ID'], 'id of the endpoint'),
+  gpuTypeId: platform(['RUNPOD_GPU_TYPE_ID'], 'fills $RUNPOD_GPU_TYPE_ID in the addresses'),
+  initTimeout: platform(
+    ['RUNPOD_INIT_TIMEOUT'],
+    'seconds after which a start counts as failed; 420 where unset',
+  ),
 }
 
 export const FLAGS = {
@@ -262,14 +316,12 @@ export const FLAGS = {
     fallback: undefined,
     unset: 'none',
     meaning: 'run this one job, print its result, exit',
-    mode: 'test-input',
     read: (text) => text,
   }),
   serveApi: flag({
     names: ['--rp_serve_api'],
     fallback: false,
     meaning: 'serve the local API',
-    mode: 'serve-api',
     read: SWITCH,
   }),
   apiHost: flag({
@@ -277,7 +329,6 @@ export const FLAGS = {
     argument: 'HOST',
     fallback: '127.0.0.1',
     meaning: 'address that the local API listens on',
-    mode: 'serve-api',
     read: value(z.string().regex(/^[\w.:%[\]-]+$/), 'a host name or an IP address'),
   }),
   apiPort: flag<number | undefined>({
@@ -286,7 +337,6 @@ export const FLAGS = {
     fallback: undefined,
     unset: `PORT, else ${DEFAULT_API_PORT}`,
     meaning: 'port of the local API; 0 takes any free one',
-    mode: 'serve-api',
     read: PORT_NUMBER,
   }),
   apiConcurrency: flag<number | undefined>({
@@ -295,7 +345,6 @@ export const FLAGS = {
     fallback: undefined,
     unset: 'RUNPOD_MAX_CONCURRENCY',
     meaning: 'jobs of the local API in flight',
-    mode: 'serve-api',
     read: JOBS_IN_FLIGHT,
   }),
   logLevel: flag<LogLevel | undefined>({
@@ -336,6 +385,10 @@ export function shownDefault({ fallback, unset }: Setting<unknown>): string {
 /** The meaning as the help text and the documents write it. */
 export function shownMeaning({ meaning, pending }: Setting<unknown>): string {
   return pending ? `${meaning} (no effect yet)` : meaning
+}
+
+function platform(names: readonly [string], meaning: string): Setting<string | undefined> {
+  return { names, fallback: undefined, unset: 'none', meaning, read: (text) => text }
 }
 
 function setting<T>(row: Setting<T>): Setting<T> {

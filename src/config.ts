@@ -1,23 +1,17 @@
 import { parseEnv } from 'node:util'
-import {
-  BUNDLED_MODEL,
-  DEFAULT_API_PORT,
-  FLAGS,
-  MODES,
-  SETTINGS,
-  quote,
-  splitList,
-} from './config-settings.ts'
+import type { ModelName } from './config-model-names.ts'
+import { readModelNames } from './config-model-names.ts'
+import type { Bucket, Platform } from './config-platform.ts'
+import { readBucket, readPlatform } from './config-platform.ts'
+import type { Texts } from './config-rows.ts'
+import { cutAt, isBlank, readRow } from './config-rows.ts'
+import { BUNDLED_MODEL, DEFAULT_API_PORT, FLAGS, MODES, SETTINGS, splitList } from './config-settings.ts'
 import type { Complain, DtypeSetting, Flag, LogLevel, Mode, Setting } from './config-settings.ts'
 
 export { helpText } from './config-help.ts'
 export type { DtypeSetting, LogLevel, Mode } from './config-settings.ts'
 
-export interface ModelRequest {
-  /** Hub name without its revision, or a local path. */
-  readonly source: string
-  readonly revision?: string
-  readonly aliases: readonly string[]
+export interface ModelRequest extends ModelName {
   readonly batchSize: number
   readonly dtype: DtypeSetting
 }
@@ -39,6 +33,7 @@ export interface Config {
   readonly portHealth?: number | undefined
   readonly hfHome?: string | undefined
   readonly hfToken?: string | undefined
+  readonly hfEndpoint: string
   readonly hfHubOffline: boolean
   readonly cacheDir?: string | undefined
   readonly cacheMb: number
@@ -46,6 +41,10 @@ export interface Config {
   readonly errorStyle: 'failed' | 'incumbent'
   readonly strictDtypes: boolean
   readonly webhookHosts: readonly string[]
+  readonly shutdownGraceMs: number
+  readonly refreshWorker: boolean
+  readonly bucket?: Bucket | undefined
+  readonly platform: Platform
   readonly logLevel: LogLevel
   /** The job of `--test_input`, as written. */
   readonly testInput?: string | undefined
@@ -63,8 +62,6 @@ export class ConfigError extends Error {
     this.problems = problems
   }
 }
-
-type Texts = Readonly<Record<string, string | undefined>>
 
 /** `argv` is without the program and the script. Throws a `ConfigError` that lists every problem. */
 export function loadConfig(env: Texts, argv: readonly string[]): Config {
@@ -104,6 +101,7 @@ function configFrom(env: Texts, given: Texts, mode: Mode, complain: Complain): C
     portHealth: setting(SETTINGS.portHealth),
     hfHome: setting(SETTINGS.hfHome),
     hfToken: setting(SETTINGS.hfToken),
+    hfEndpoint: setting(SETTINGS.hfEndpoint),
     hfHubOffline: setting(SETTINGS.hfHubOffline),
     cacheDir: setting(SETTINGS.cacheDir),
     cacheMb: setting(SETTINGS.cacheMb),
@@ -111,24 +109,16 @@ function configFrom(env: Texts, given: Texts, mode: Mode, complain: Complain): C
     errorStyle: setting(SETTINGS.errorStyle),
     strictDtypes: setting(SETTINGS.strictDtypes),
     webhookHosts: setting(SETTINGS.webhookHosts),
+    shutdownGraceMs: setting(SETTINGS.shutdownGraceSeconds) * 1000,
+    refreshWorker: setting(SETTINGS.refreshWorker),
+    bucket: readBucket(env, complain),
+    platform: readPlatform(env),
     logLevel: flag(FLAGS.logLevel) ?? logLevel,
     testInput: given['--test_input'],
     apiHost: flag(FLAGS.apiHost),
     apiPort: flag(FLAGS.apiPort) ?? port ?? DEFAULT_API_PORT,
     apiConcurrency: flag(FLAGS.apiConcurrency) ?? maxConcurrency,
   })
-}
-
-/** Answers the fallback for what is unset, and for what is wrong once `complain` knows. */
-function readRow<T>(row: Setting<T>, texts: Texts, complain: Complain): T {
-  const name = row.names.find((name) => !isBlank(texts[name]))
-  if (name === undefined) return row.fallback
-  const value = row.read((texts[name] ?? '').trim(), (problem) => complain(`${name}: ${problem}`))
-  return value === undefined ? row.fallback : value
-}
-
-function isBlank(text: string | undefined): boolean {
-  return text === undefined || text.trim() === ''
 }
 
 function decideMode(env: Texts, given: Texts): Mode {
@@ -169,12 +159,6 @@ function unknownFlag(name: string): string {
   const spelled = name.toLowerCase().replaceAll(/(?<=\w)-/g, '_')
   const isNear = Object.values(FLAGS).some((row) => row.names.includes(spelled))
   return `${name}: unknown flag; ${isNear ? `did you mean ${spelled}?` : '--help lists them'}`
-}
-
-/** Text before and after the first `mark`; nothing after it where the mark is absent. */
-function cutAt(mark: string, text: string): [before: string, after?: string] {
-  const index = text.indexOf(mark)
-  return index < 0 ? [text] : [text.slice(0, index), text.slice(index + mark.length)]
 }
 
 function readDevices(env: Texts, complain: Complain): Pick<Config, 'executionProvider' | 'devices'> {
@@ -227,50 +211,6 @@ function readPerModel<T>(row: Setting<readonly [T, ...T[]]>, context: ListContex
     complain(`${name}: has ${valueCount} values for ${models}; give one value for all, or one per model`)
   }
   return (index) => values[index] ?? values[0]
-}
-
-type ModelName = Pick<ModelRequest, 'source' | 'revision' | 'aliases'>
-
-function readModelNames(entries: readonly string[], complain: Complain): ModelName[] {
-  const models: ModelName[] = []
-  for (const [index, entry] of entries.entries()) {
-    if (entry === '') complain(`entry ${index + 1} is empty`)
-    else models.push(readModelName(entry, complain))
-  }
-  const names = models.flatMap(({ source, aliases }) => [source, ...aliases])
-  const repeated = names.filter((name, index) => name !== '' && names.indexOf(name) !== index)
-  for (const name of new Set(repeated)) complain(`${quote(name)} is the name of more than one model`)
-  return models
-}
-
-const HUB_NAME = /^\w[\w.-]*(?:\/\w[\w.-]*)?$/
-const EXPLICIT_PATH = /^(?:\.{0,2}\/|\.{1,2}$|~|[A-Za-z]:[\\/])/
-const RELATIVE_PATH = /^[^\s,:=]+$/
-
-/** `alias1,alias2=org/name@revision`, every part but the name optional. */
-function readModelName(entry: string, complain: Complain): ModelName {
-  // a path may hold = and @ itself
-  const [before, after] = EXPLICIT_PATH.test(entry) ? [entry] : cutAt('=', entry)
-  if (after === undefined) return { ...readSource(entry, complain), aliases: [] }
-  const aliases = before.split(',').map((alias) => alias.trim())
-  if (!aliases.every((alias) => /^\S+$/.test(alias))) {
-    complain(`${quote(entry)} has an alias that is empty or has a space inside`)
-  }
-  if (after.trim() === '') complain(`${quote(entry)} has no model after the =`)
-  return { ...readSource(after.trim(), complain), aliases }
-}
-
-function readSource(text: string, complain: Complain): Pick<ModelName, 'source' | 'revision'> {
-  const [name, revision] = cutAt('@', text)
-  if (HUB_NAME.test(name) && revision !== undefined) {
-    if (!/^\S+$/.test(revision)) complain(`${quote(text)} needs a revision without spaces after the @`)
-    return { source: name, revision }
-  }
-  const isKnownForm = text === '' || [HUB_NAME, EXPLICIT_PATH, RELATIVE_PATH].some((form) => form.test(text))
-  if (!isKnownForm) {
-    complain(`${quote(text)} is not a hub name or a path; put ./ before a path, and ; between models`)
-  }
-  return { source: text }
 }
 
 function deepFreeze<T>(value: T): T {
