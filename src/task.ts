@@ -77,12 +77,28 @@ export interface ModelInfo {
   readonly batchSize: number
   /** Unix seconds at which it was ready. */
   readonly readyAt: number
-  readonly stats: { readonly queuedItems: number; readonly runningBatches: number }
+  readonly stats: ModelStats
+  /** False: its threads died and could not be started again. */
+  readonly healthy: boolean
+}
+
+export interface ModelStats {
+  /** Admitted items that no batch holds yet. */
+  readonly queuedItems: number
+  /** Requests that wait for room in the queue; while there is one, no more work should be fetched. */
+  readonly heldRequests: number
+  /** Tokens of the queued items, as far as they are tokenized. */
+  readonly waitingTokens: number
+  readonly runningBatches: number
 }
 
 export interface CallOptions {
   /** Aborted: the request leaves the queue; what runs is let run and its rows dropped. */
   readonly signal?: AbortSignal | undefined
+  /** A request that finds the queue full is refused with `overloaded`, or waits for room; `refuse` unless told. */
+  readonly whenFull?: 'refuse' | 'wait' | undefined
+  /** Told after every item. */
+  readonly onProgress?: ((doneItems: number, items: number) => void) | undefined
 }
 
 /** What a dialect may ask for. Everything throws `ServerError`. */

@@ -14,13 +14,78 @@ export type LogEvent =
   | { event: 'dtype_replaced'; model: string; requested: string; used: string; reason: string }
   | { event: 'backend_ignored'; requested: string }
   | { event: 'gpu_unused' }
+  | { event: 'starting'; mode: string; version: string }
+  | { event: 'listening'; address: string }
+  | { event: 'port_taken'; address: string; reason: string }
+  | { event: 'ready'; models: readonly string[] }
+  | { event: 'start_failed'; error: string }
+  | { event: 'stopped'; reason: string }
   | { event: 'thread_died'; model: string; error: string }
   | { event: 'thread_revived'; model: string; loadMs: number }
+  | { event: 'job_taken'; jobId: string }
+  | { event: 'job_done'; jobId: string; ms: number; bytes: number; outcome: 'completed' | 'failed' }
+  | { event: 'job_stopped'; jobId: string }
+  | { event: 'job_duplicate'; jobId: string; state: 'under way' | 'answered' }
+  | { event: 'job_malformed'; reason: string }
+  | {
+      event: 'take_failed' | 'stop_failed'
+      status: number | undefined
+      error: string
+      retryMs: number
+      count: number
+    }
+  | { event: 'result_retry'; jobId: string; error: string; retryMs: number; count: number }
+  | { event: 'result_rejected'; jobId: string; status: number; bytes: number }
+  | { event: 'result_unwanted'; jobId: string; status: number }
+  | { event: 'result_lost'; jobId: string; error: string }
+  | { event: 'thawed'; gapMs: number }
+  | { event: 'ping_failed'; count: number; error: string }
+  | { event: 'heartbeat_died'; error: string }
+  | { event: 'drain_started'; jobs: number; graceMs: number }
+  | { event: 'drain_done'; left: readonly string[] }
+  | { event: 'model_cached'; model: string; commit: string; folder: string }
+  | {
+      event: 'model_fetching'
+      model: string
+      commit: string
+      files: number
+      totalBytes: number
+      folder: string
+    }
+  | {
+      event: 'model_fetch_progress'
+      model: string
+      doneBytes: number
+      totalBytes: number
+      percent: number
+    }
+  | { event: 'model_fetched'; model: string; bytes: number; ms: number }
+  | { event: 'fetch_retry'; model: string; reason: string; waitMs: number }
+  | { event: 'fetch_waiting'; model: string; file: string }
+  | {
+      event: 'fetch_near_init_timeout'
+      model: string
+      /** Since the process started. */
+      finishMs: number
+      initTimeoutMs: number
+      advice: string
+    }
+  | { event: 'hub_failed'; model: string; reason: string; usedCommit: string }
+  | { event: 'webhook_failed'; jobId: string; error: string }
+  | { event: 'webhook_dropped'; jobId: string; pendingBytes: number }
 
-export type Log = (level: 'info' | 'warn' | 'error', event: LogEvent) => void
+export type Log = (level: 'debug' | 'info' | 'warn' | 'error', event: LogEvent) => void
 
-/** JSON lines on standard error: standard output belongs to results. */
+/**
+ * JSON lines on standard error: standard output belongs to results. `requestId`, `message` and `level` are the names by
+ * which RunPod's console groups and filters.
+ */
 export function openLog(level: string): Log {
-  const logger: Logger = pino({ level, base: null }, destination({ dest: 2, sync: true }))
-  return (level, event) => logger[level](event)
+  const formatters = { level: (label: string) => ({ level: label.toUpperCase() }) }
+  const options = { level, base: null, messageKey: 'message', formatters }
+  const logger: Logger = pino(options, destination({ dest: 2, sync: true }))
+  return (level, { event, ...fields }) => {
+    const { jobId, ...rest } = fields as Record<string, unknown>
+    logger[level]({ ...(jobId === undefined ? {} : { requestId: jobId }), ...rest }, event)
+  }
 }

@@ -17,11 +17,17 @@ export class RevivingThread<C extends CallMap<C>> {
   #thread: ThreadClient<C>
   #reviving: Promise<void> | undefined
   #closed = false
+  #healthy = true
 
   constructor(file: URL, name: string) {
     this.#file = file
     this.#name = name
     this.#thread = this.#start()
+  }
+
+  /** False once it died and could not be set up again; true again when a later call could. */
+  get healthy(): boolean {
+    return this.#healthy
   }
 
   watch(events: ThreadEvents): void {
@@ -68,6 +74,7 @@ export class RevivingThread<C extends CallMap<C>> {
     try {
       for (const step of this.#setUps) await step(thread)
     } catch (cause) {
+      this.#healthy = false
       await thread.close()
       throw new ServerError(
         'revival_failed',
@@ -78,6 +85,7 @@ export class RevivingThread<C extends CallMap<C>> {
       )
     }
     this.#thread = thread
+    this.#healthy = true
     if (this.#closed) await thread.close()
     this.#events.onRevival?.(performance.now() - start)
   }

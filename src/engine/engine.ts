@@ -1,4 +1,5 @@
 /** The service: every task becomes rows of one model, and rows become its result. */
+import type { BatchFacts } from '../base/metrics.ts'
 import { ServerError } from '../errors.ts'
 import type { ModelSpec } from '../model/spec.ts'
 import type { Runner } from '../runtime/runner.ts'
@@ -32,6 +33,8 @@ export interface LoadedModel {
 export interface EngineOptions {
   readonly queueSize: number
   readonly now?: () => number
+  /** Told of every batch that ran, with the name of its model. */
+  readonly onBatch?: ((model: string, batch: BatchFacts) => void) | undefined
 }
 
 export interface Engine extends Service {
@@ -54,20 +57,25 @@ const PADDING_FACTOR = 2
 const NO_PROMPT: Prompt = { text: '', pooled: true }
 
 export function openEngine(models: readonly LoadedModel[], options: EngineOptions): Engine {
-  const { queueSize, now = () => performance.now() } = options
-  const served = models.map((model) => serve(model, queueSize, now))
+  const served = models.map((model) => serve(model, options))
   return {
     embed: async (task, options) => embed(findModel(served, 'embed', task.model), task, options),
     rerank: async (task, options) => rerank(findModel(served, 'rerank', task.model), task, options),
     classify: async (task, options) => classify(findModel(served, 'classify', task.model), task, options),
-    models: () => served.map(({ info, lane }) => ({ ...info, stats: lane.stats })),
+    models: () =>
+      served.map(({ info, lane, model }) => ({ ...info, stats: lane.stats, healthy: isHealthy(model) })),
     close: async () => {
       await Promise.all(served.map(({ lane }) => lane.close()))
     },
   }
 }
 
-function serve(model: LoadedModel, queueSize: number, now: () => number): Served {
+function isHealthy({ runner, tokenizer }: LoadedModel): boolean {
+  return runner.healthy && tokenizer.healthy
+}
+
+function serve(model: LoadedModel, options: EngineOptions): Served {
+  const { queueSize, now = () => performance.now(), onBatch } = options
   const { spec, runner, names, batchSize } = model
   const maxBatchTokens = model.maxBatchTokens ?? runner.batchTokens
   const limits = {
@@ -75,7 +83,15 @@ function serve(model: LoadedModel, queueSize: number, now: () => number): Served
     maxTokens: maxBatchTokens,
     maxPaddedTokens: PADDING_FACTOR * maxBatchTokens,
   }
-  const lane = new ModelLane({ name: names[0], runner, limits, queueSize, now })
+  const [name] = names
+  const lane = new ModelLane({
+    name,
+    runner,
+    limits,
+    queueSize,
+    now,
+    onBatch: (batch) => onBatch?.(name, batch),
+  })
   const maxTokens = Math.min(spec.tokenizer.maxTokens ?? Infinity, runner.limits.maxTokens)
   const [id, ...aliases] = names
   const width = runner.limits.outputWidth
@@ -92,6 +108,7 @@ function serve(model: LoadedModel, queueSize: number, now: () => number): Served
     batchSize,
     readyAt: Math.floor(Date.now() / 1000),
     stats: lane.stats,
+    healthy: true,
   }
   return { model, lane, info, maxTokens }
 }
@@ -101,7 +118,7 @@ function capabilitiesOf({ head }: ModelSpec, joinsPairs: boolean): Capability[] 
   return head.labels.length === 1 && joinsPairs ? ['rerank', 'classify'] : ['classify']
 }
 
-async function embed(served: Served, task: EmbedTask, { signal }: CallOptions = {}) {
+async function embed(served: Served, task: EmbedTask, options: CallOptions = {}) {
   const { spec, runner, tokenizer } = served.model
   const { texts } = task
   expectReadable(texts, 'text')
@@ -112,7 +129,7 @@ async function embed(served: Served, task: EmbedTask, { signal }: CallOptions = 
     ...submission('text', [texts], task.truncate),
     tokenize: (from, to) =>
       tokenizer.texts(texts.slice(from, to), prompt, rowOptions(served, task.truncate, 'text', from)),
-    signal,
+    options,
   })
   // A cut that the model's files ask for leaves the vector as it is, as the reference does; a client's cut is made whole.
   const renormalize = task.dimensions !== undefined && isNormalized(spec)
@@ -120,7 +137,7 @@ async function embed(served: Served, task: EmbedTask, { signal }: CallOptions = 
   return { model: served.info.id, dimensions, vectors, promptTokens: textTokens, runMs }
 }
 
-async function rerank(served: Served, task: RerankTask, { signal }: CallOptions = {}) {
+async function rerank(served: Served, task: RerankTask, options: CallOptions = {}) {
   const { query, documents, truncate } = task
   const { tokenizer, spec } = served.model
   expectReadable([query], 'query')
@@ -134,15 +151,15 @@ async function rerank(served: Served, task: RerankTask, { signal }: CallOptions 
         findPrompt(spec).text + query,
         rowOptions(served, truncate, 'query', 0),
       )
-      const options = rowOptions(served, truncate, 'document', from)
-      return tokenizer.pairs(await tokenizedQuery, documents.slice(from, to), options)
+      const rowsAsked = rowOptions(served, truncate, 'document', from)
+      return tokenizer.pairs(await tokenizedQuery, documents.slice(from, to), rowsAsked)
     },
-    signal,
+    options,
   })
   return { model: served.info.id, ...splitScores(rows, 1), promptTokens: textTokens, runMs }
 }
 
-async function classify(served: Served, task: ClassifyTask, { signal }: CallOptions = {}) {
+async function classify(served: Served, task: ClassifyTask, options: CallOptions = {}) {
   const { texts, pairs, truncate } = task
   const { tokenizer, spec } = served.model
   const labels = spec.head.kind === 'classification' ? spec.head.labels : []
@@ -159,13 +176,13 @@ async function classify(served: Served, task: ClassifyTask, { signal }: CallOpti
   const { rows, textTokens, runMs } = await served.lane.submit({
     ...submission('text', [texts, pairs ?? []], truncate),
     tokenize: (from, to) => {
-      const options = rowOptions(served, truncate, 'text', from)
+      const rowsAsked = rowOptions(served, truncate, 'text', from)
       const prompt = findPrompt(spec)
-      if (pairs === undefined) return tokenizer.texts(texts.slice(from, to), prompt, options)
+      if (pairs === undefined) return tokenizer.texts(texts.slice(from, to), prompt, rowsAsked)
       const first = texts.slice(from, to).map((text) => prompt.text + text)
-      return tokenizer.pairs(first, pairs.slice(from, to), options)
+      return tokenizer.pairs(first, pairs.slice(from, to), rowsAsked)
     },
-    signal,
+    options,
   })
   return {
     model: served.info.id,

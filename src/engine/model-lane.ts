@@ -1,8 +1,11 @@
 /** One model's queue and device: admission, batching, delivery, and what happens when a batch fails. */
+import type { BatchFacts } from '../base/metrics.ts'
 import { ServerError } from '../errors.ts'
 import type { Runner, RunResult } from '../runtime/runner.ts'
 import { joinRows } from '../runtime/runner.ts'
+import type { CallOptions, ModelStats } from '../task.ts'
 import type { TokenizedRows } from '../tokenize/tokenizer.ts'
+import { Admission } from './admission.ts'
 import { PendingRequest } from './pending-request.ts'
 import type { Row } from './row.ts'
 import type { BatchLimits } from './waiting-room.ts'
@@ -16,6 +19,7 @@ export interface LaneOptions {
   readonly queueSize: number
   /** Milliseconds, from any fixed point. */
   readonly now: () => number
+  readonly onBatch?: ((batch: BatchFacts) => void) | undefined
 }
 
 export interface Submission {
@@ -27,7 +31,7 @@ export interface Submission {
   readonly tokenize: (from: number, to: number) => Promise<TokenizedRows>
   /** Nothing runs before every item is tokenized: where a later one may still be refused. */
   readonly tokenizeFirst: boolean
-  readonly signal: AbortSignal | undefined
+  readonly options: CallOptions
 }
 
 export interface LaneResult {
@@ -49,43 +53,57 @@ const MAX_DEATHS = 2
 
 export class ModelLane {
   readonly #options: LaneOptions
+  readonly #admission: Admission
   readonly #room = new WaitingRoom()
   readonly #requests = new Set<PendingRequest>()
   /** Told after every batch that is taken. */
   #onBatch = Promise.withResolvers<void>()
-  /** Admitted items that no batch holds yet, tokenized or not. */
-  #queuedItems = 0
   #runningBatches = 0
   /** A row that may kill the thread runs while nothing else does. */
   #runningAlone = false
-  /** Items a millisecond, over the last batches. */
-  #speed = 0
   #closed = false
 
   constructor(options: LaneOptions) {
     this.#options = options
+    this.#admission = new Admission(options)
   }
 
-  get stats(): { queuedItems: number; runningBatches: number } {
-    return { queuedItems: this.#queuedItems, runningBatches: this.#runningBatches }
+  get stats(): ModelStats {
+    const { queuedItems, heldRequests } = this.#admission
+    return {
+      queuedItems,
+      heldRequests,
+      waitingTokens: this.#room.tokens,
+      runningBatches: this.#runningBatches,
+    }
   }
 
   /**
-   * Takes a request whole or throws: `request_too_large` where the queue could never hold it, `overloaded` where it
-   * can't now. Then resolves once every row is in, or throws what befell the first row to fail.
+   * Takes a request whole, or throws what `Admission.admit` throws. Then resolves once every row is in, or throws what
+   * befell the first row to fail.
    */
   async submit(submission: Submission): Promise<LaneResult> {
-    const { sizes, noun, signal } = submission
+    const { sizes, noun } = submission
+    const { signal, whenFull = 'refuse', onProgress } = submission.options
     if (signal?.aborted) throw cancelled()
     if (this.#closed) throw stopping()
-    this.#admit(sizes.length, noun)
+    const held = this.#admission.admit({ itemCount: sizes.length, noun, whenFull, signal })
+    if (held !== undefined) {
+      await held
+      // Here and not in a function that is awaited: between its return and the next line both could still come true.
+      if (signal?.aborted || this.#closed) {
+        this.#admission.release(sizes.length)
+        throw this.#closed ? stopping() : cancelled()
+      }
+    }
     // Items admitted but not yet in the waiting room.
     let untokenized = sizes.length
     const request = new PendingRequest({
       rowCount: sizes.length,
       width: this.#options.runner.limits.outputWidth,
       noun,
-      onFailure: () => (this.#queuedItems -= this.#room.remove(request)),
+      onProgress,
+      onFailure: () => this.#admission.release(this.#room.remove(request)),
     })
     const onAbort = () => request.fail(cancelled())
     signal?.addEventListener('abort', onAbort, { once: true })
@@ -99,34 +117,16 @@ export class ModelLane {
     } finally {
       signal?.removeEventListener('abort', onAbort)
       this.#requests.delete(request)
-      this.#queuedItems -= untokenized
+      this.#admission.release(untokenized)
     }
   }
 
   /** What waits or runs fails with `stopping`, and so does what comes. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#admission.close(stopping())
     for (const request of this.#requests) request.fail(stopping())
     await this.#options.runner.close()
-  }
-
-  #admit(itemCount: number, noun: string): void {
-    const { queueSize, name } = this.#options
-    if (itemCount > queueSize) {
-      throw new ServerError(
-        'request_too_large',
-        `the request has ${itemCount} ${noun}s; ${name} queues at most ${queueSize} (INFINITY_QUEUE_SIZE)`,
-      )
-    }
-    if (this.#queuedItems + itemCount > queueSize) {
-      const retryAfterMs = Math.min(60_000, Math.max(1000, this.#queuedItems / (this.#speed || 1)))
-      throw new ServerError(
-        'overloaded',
-        `the queue of ${name} holds ${this.#queuedItems} items; ${itemCount} more would pass its limit of ${queueSize}`,
-        { retryAfterMs },
-      )
-    }
-    this.#queuedItems += itemCount
   }
 
   /** Tokenizes a request chunk by chunk, not far ahead of the device. Throws as soon as the request has failed. */
@@ -144,7 +144,7 @@ export class ModelLane {
       const to = endOfChunk(sizes, from)
       // The failure of another row, or the caller's end, must not wait for the tokenizer.
       const rows = await Promise.race([tokenize(from, to), failure])
-      if (rows === undefined) break
+      if (rows === undefined || request.done) break
       textTokens += rows.textTokens
       held.push(...cutRows(rows, request, from))
       if (!tokenizeFirst || to === sizes.length) {
@@ -165,7 +165,7 @@ export class ModelLane {
       if (alone && this.#runningBatches > 0) return
       const batch = this.#room.takeBatch(this.#options.limits)
       if (batch.length === 0) return
-      this.#queuedItems -= batch.length
+      this.#admission.release(batch.length)
       this.#runningBatches++
       this.#runningAlone = alone
       this.#onBatch.resolve()
@@ -184,9 +184,16 @@ export class ModelLane {
     if (rows.length === 0) return
     const start = this.#options.now()
     try {
-      const result = await this.#options.runner.run(joinRows(rows))
-      const speed = rows.length / Math.max(0.01, this.#options.now() - start)
-      this.#speed = this.#speed === 0 ? speed : 0.8 * this.#speed + 0.2 * speed
+      const joined = joinRows(rows)
+      const batchTokens = joined.ids.length
+      const result = await this.#options.runner.run(joined)
+      this.#admission.noteSpeed(rows.length, this.#options.now() - start)
+      this.#options.onBatch?.({
+        rows: rows.length,
+        tokens: batchTokens,
+        maxTokens: this.#options.limits.maxTokens,
+        runMs: result.runMs,
+      })
       await this.#deliver(rows, result)
     } catch (error) {
       await this.#recover(rows, error)
@@ -240,7 +247,7 @@ export class ModelLane {
     row.deaths++
     if (row.request.done) return
     if (row.deaths < MAX_DEATHS) {
-      this.#queuedItems++
+      this.#admission.takeBack(1)
       this.#room.addAlone(row)
       return
     }

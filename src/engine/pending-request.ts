@@ -1,22 +1,36 @@
+import type { CallOptions } from '../task.ts'
+
+export interface PendingRequestOptions {
+  readonly rowCount: number
+  /** Numbers of a row. */
+  readonly width: number
+  /** What errors call a row. */
+  readonly noun: string
+  /** Lets its rows be dropped. */
+  readonly onFailure: () => void
+  readonly onProgress?: CallOptions['onProgress']
+}
+
 /** A request between admission and answer: settles once, whichever comes first. */
 export class PendingRequest {
   readonly noun: string
   readonly #width: number
   readonly #output: Float32Array
   readonly #onFailure: () => void
+  readonly #onProgress: CallOptions['onProgress']
   readonly #settled = Promise.withResolvers<Float32Array>()
   #missing: number
   #done = false
   #runMs = 0
 
-  /** Room for `rowCount` rows of `width` numbers. `noun` is what errors call a row; `onFailure` lets its rows be dropped. */
-  constructor(options: { rowCount: number; width: number; noun: string; onFailure: () => void }) {
-    const { rowCount, width, noun, onFailure } = options
+  constructor(options: PendingRequestOptions) {
+    const { rowCount, width, noun, onFailure, onProgress } = options
     this.noun = noun
     this.#width = width
     this.#output = new Float32Array(rowCount * width)
     this.#missing = rowCount
     this.#onFailure = onFailure
+    this.#onProgress = onProgress
     // Whoever asked may learn of a failure only after it has happened.
     this.#settled.promise.catch(() => {})
   }
@@ -43,6 +57,8 @@ export class PendingRequest {
     if (this.#done) return
     this.#output.set(values, index * this.#width)
     this.#missing--
+    const rowCount = this.#output.length / this.#width
+    this.#onProgress?.(rowCount - this.#missing, rowCount)
     if (this.#missing > 0) return
     this.#done = true
     this.#settled.resolve(this.#output)

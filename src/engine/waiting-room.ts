@@ -18,6 +18,7 @@ interface Waiting {
   readonly taken: Set<Row>
   head: number
   size: number
+  tokens: number
 }
 
 /** A batch this full is sent rather than searched for rows that still fit. */
@@ -39,6 +40,12 @@ export class WaitingRoom {
     return this.#alone.length > 0
   }
 
+  get tokens(): number {
+    let tokens = this.#alone.reduce((sum, row) => sum + row.ids.length, 0)
+    for (const waiting of this.#requests.values()) tokens += waiting.tokens
+    return tokens
+  }
+
   /** Rows of a request that wait in turn. */
   countOf(request: PendingRequest): number {
     return this.#requests.get(request)?.size ?? 0
@@ -48,12 +55,13 @@ export class WaitingRoom {
     for (const row of rows) {
       let waiting = this.#requests.get(row.request)
       if (waiting === undefined) {
-        waiting = { arrived: [], byLength: new RowsByLength(), taken: new Set(), head: 0, size: 0 }
+        waiting = { arrived: [], byLength: new RowsByLength(), taken: new Set(), head: 0, size: 0, tokens: 0 }
         this.#requests.set(row.request, waiting)
       }
       waiting.arrived.push(row)
       waiting.byLength.add(row)
       waiting.size++
+      waiting.tokens += row.ids.length
     }
   }
 
@@ -143,6 +151,7 @@ function takeOldest(waiting: Waiting): Row | undefined {
     if (waiting.taken.delete(row)) continue
     // Rows of one length leave in order of arrival, so the oldest of all is the first of its length.
     waiting.size--
+    waiting.tokens -= row.ids.length
     return waiting.byLength.take(row.ids.length)
   }
   return undefined
@@ -155,5 +164,6 @@ function takeNearest(waiting: Waiting, target: number, draft: Draft): Row | unde
   if (row === undefined) return undefined
   waiting.taken.add(row)
   waiting.size--
+  waiting.tokens -= row.ids.length
   return row
 }

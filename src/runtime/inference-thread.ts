@@ -32,6 +32,7 @@ export class InferenceThread {
     const loaded = await this.#thread.setUp((thread) => thread.call('load', { spec, target, threadCount }))
     this.#thread.watch(events)
     const { provider, dtype, depth, batchTokens } = TARGETS[target]
+    const thread = this.#thread
     return {
       loaded,
       limits: loaded,
@@ -39,6 +40,9 @@ export class InferenceThread {
       dtype,
       depth,
       batchTokens,
+      get healthy() {
+        return thread.healthy
+      },
       run: (batch) => {
         const { ids, bounds, typeStarts, unpooledTokens } = batch
         return this.#thread.call('run', batch, [

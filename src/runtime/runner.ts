@@ -37,6 +37,8 @@ export interface Runner {
   readonly depth: number
   /** Tokens of a batch where nobody says otherwise. */
   readonly batchTokens: number
+  /** False once its thread died and could not be set up again; true again when a later call could. */
+  readonly healthy: boolean
   /**
    * Runs one batch; its buffers are taken over. Throws `inference_failed` where the device refused the batch,
    * `thread_died` where the thread died over it, `revival_failed` where the model could not be loaded again.

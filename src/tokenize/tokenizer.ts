@@ -16,6 +16,8 @@ export type { Prompt, RowOptions, TokenizedQuery, TokenizedRows } from './protoc
 export interface Tokenizer {
   /** False: the tokenizer frames pairs in a way that we cannot follow. */
   readonly joinsPairs: boolean
+  /** As a runner's. */
+  readonly healthy: boolean
   readonly texts: (texts: readonly string[], prompt: Prompt, options: RowOptions) => Promise<TokenizedRows>
   /** To be given to every `pairs` call of its request. */
   readonly query: (text: string, options: RowOptions) => Promise<TokenizedQuery>
@@ -35,8 +37,12 @@ export class TokenizerThread {
   async open(spec: TokenizerSpec): Promise<Tokenizer> {
     const tokenizer = this.#count++
     const { joinsPairs } = await this.#thread.setUp((thread) => thread.call('open', { tokenizer, spec }))
+    const thread = this.#thread
     return {
       joinsPairs,
+      get healthy() {
+        return thread.healthy
+      },
       texts: (texts, prompt, options) => this.#call('texts', { tokenizer, texts, prompt, options }),
       query: (text, options) => this.#call('query', { tokenizer, text, options }),
       pairs: (first, second, options) => this.#call('pairs', { tokenizer, first, second, options }),

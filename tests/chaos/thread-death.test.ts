@@ -36,7 +36,7 @@ function stats() {
 
 async function expectIdle(): Promise<void> {
   await settle()
-  expect(stats()).toEqual({ queuedItems: 0, runningBatches: 0 })
+  expect(stats()).toMatchObject({ queuedItems: 0, runningBatches: 0 })
 }
 
 describe.each([

@@ -1,6 +1,6 @@
 /** A lane over a fake device, and requests for it given as ids. */
 import type { BatchLimits } from '../../src/engine/waiting-room.ts'
-import type { LaneResult, Submission } from '../../src/engine/model-lane.ts'
+import type { LaneOptions, LaneResult, Submission } from '../../src/engine/model-lane.ts'
 import { ModelLane } from '../../src/engine/model-lane.ts'
 import { joinIds } from './rows.ts'
 import { FakeRunner, settle, type FakeRunnerOptions } from './runner.ts'
@@ -9,6 +9,7 @@ export interface FakeLaneOptions extends FakeRunnerOptions {
   readonly queueSize?: number
   readonly maxRows?: number
   readonly limitsOfBatch?: BatchLimits
+  readonly onBatch?: LaneOptions['onBatch']
 }
 
 export interface FakeLane {
@@ -19,12 +20,12 @@ export interface FakeLane {
 }
 
 export function openLane(options: FakeLaneOptions = {}): FakeLane {
-  const { queueSize = 1000, maxRows = 4 } = options
+  const { queueSize = 1000, maxRows = 4, onBatch } = options
   const { limitsOfBatch = { maxRows, maxTokens: 512, maxPaddedTokens: 1024 } } = options
   const runner = new FakeRunner(options)
   const clock = { ms: 0 }
   const now = () => clock.ms
-  const lane = new ModelLane({ name: 'fake-model', runner, limits: limitsOfBatch, queueSize, now })
+  const lane = new ModelLane({ name: 'fake-model', runner, limits: limitsOfBatch, queueSize, now, onBatch })
   return { runner, lane, clock }
 }
 
@@ -38,7 +39,7 @@ export function requestOf(
     sizes: rows.map((ids) => ids.length),
     tokenizeFirst: false,
     tokenize: async (from, to) => joinIds(rows.slice(from, to)),
-    signal: undefined,
+    options: {},
     ...options,
   }
 }

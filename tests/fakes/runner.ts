@@ -33,6 +33,7 @@ export class FakeRunner implements Runner {
   readonly spoilingIds = new Set<number>()
   /** All batches so far, as the ids of their rows. */
   readonly batches: (readonly (readonly number[])[])[] = []
+  healthy = true
   closeCount = 0
   readonly #held: HeldBatch[] = []
   readonly #automatic: boolean

@@ -17,6 +17,7 @@ interface TokenizerCall {
 
 export class FakeTokenizer implements Tokenizer {
   readonly joinsPairs: boolean
+  healthy = true
   readonly calls: TokenizerCall[] = []
 
   constructor(joinsPairs = true) {

@@ -99,6 +99,39 @@ describe('what it was set up with', () => {
   })
 })
 
+describe('its health', () => {
+  test('is bad once no new thread could be set up, and good again when a later call found one', async () => {
+    let tries = 0
+    await thread.setUp(async () => {
+      if (++tries === 2) throw new ServerError('load_failed', 'no memory')
+    })
+    expect(thread.healthy).toBe(true)
+    await kill()
+    expect(thread.healthy).toBe(true)
+    await expect(thread.call('add', SUM)).rejects.toMatchObject({ code: 'revival_failed' })
+    expect(thread.healthy).toBe(false)
+    expect(await thread.call('add', SUM)).toEqual({ sum: 5 })
+    expect(thread.healthy).toBe(true)
+  })
+
+  test('stays bad while another thread is being set up', async () => {
+    const second = Promise.withResolvers<void>()
+    let tries = 0
+    await thread.setUp(async () => {
+      tries++
+      if (tries === 2) throw new ServerError('load_failed', 'no memory')
+      if (tries === 3) await second.promise
+    })
+    await kill()
+    await expect(thread.call('add', SUM)).rejects.toMatchObject({ code: 'revival_failed' })
+    const call = thread.call('add', SUM)
+    expect(thread.healthy).toBe(false)
+    second.resolve()
+    await call
+    expect(thread.healthy).toBe(true)
+  })
+})
+
 describe('closing', () => {
   test('ends it for good, and is no death', async () => {
     const waiting = expect(thread.call('wait', {})).rejects.toMatchObject({ code: 'thread_died' })

@@ -158,7 +158,8 @@ describe('the list of models', () => {
     provider: 'cpu',
     batchSize: 32,
     readyAt: 1_763_840_000,
-    stats: { queuedItems: 5, runningBatches: 1 },
+    stats: { queuedItems: 5, heldRequests: 0, waitingTokens: 0, runningBatches: 1 },
+    healthy: true,
   }
 
   test('has an entry for each, with the owner and stats that clients insist on', async () => {

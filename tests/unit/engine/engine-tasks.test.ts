@@ -119,6 +119,7 @@ describe('what the tokenizer is told', () => {
     const runsBefore: number[] = []
     const tokenizer: Tokenizer = {
       joinsPairs: true,
+      healthy: true,
       query: model.tokenizer.query,
       pairs: model.tokenizer.pairs,
       texts: (...given: Parameters<typeof model.tokenizer.texts>) => {

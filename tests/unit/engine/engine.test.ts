@@ -25,7 +25,8 @@ describe('what is listed', () => {
       provider: 'fake',
       batchSize: 32,
       readyAt: expect.any(Number),
-      stats: { queuedItems: 0, runningBatches: 0 },
+      stats: { queuedItems: 0, heldRequests: 0, waitingTokens: 0, runningBatches: 0 },
+      healthy: true,
     })
     expect(listed[1]).toMatchObject({
       capabilities: ['rerank', 'classify'],
@@ -45,15 +46,48 @@ describe('what is listed', () => {
     const engine = engineOf([busy, fakeModel({ names: ['idle'] })])
     const answer = engine.embed(embedTask({ model: 'busy', texts: Array<string>(40).fill('text') }))
     const [first, second] = engine.models()
-    expect(first?.stats).toEqual({ queuedItems: 40, runningBatches: 0 })
-    expect(second?.stats).toEqual({ queuedItems: 0, runningBatches: 0 })
+    expect(first?.stats).toMatchObject({ queuedItems: 40, runningBatches: 0 })
+    expect(second?.stats).toMatchObject({ queuedItems: 0, runningBatches: 0 })
     await busy.runner.finishAll()
     await answer
-    expect(engine.models()[0]?.stats).toEqual({ queuedItems: 0, runningBatches: 0 })
+    expect(engine.models()[0]?.stats).toMatchObject({ queuedItems: 0, runningBatches: 0 })
+  })
+})
+
+describe('the health of a model', () => {
+  test('is that of its threads, as they are when asked', () => {
+    const [broken, mute, sound] = [
+      fakeModel({ names: ['broken'] }),
+      fakeModel({ names: ['mute'] }),
+      fakeModel({ names: ['sound'] }),
+    ]
+    const engine = engineOf([broken, mute, sound])
+    const health = () => engine.models().map(({ healthy }) => healthy)
+    expect(health()).toEqual([true, true, true])
+    broken.runner.healthy = false
+    mute.tokenizer.healthy = false
+    expect(health()).toEqual([false, false, true])
+    broken.runner.healthy = true
+    expect(health()).toEqual([true, false, true])
   })
 })
 
 describe('batches', () => {
+  test('are told to whoever watches, with the name of their model', async () => {
+    const told: unknown[] = []
+    const models = [
+      fakeModel({ names: ['small', 'tiny'], maxBatchTokens: 40 }),
+      fakeModel({ names: ['large'] }),
+    ]
+    const engine = engineOf(models, { onBatch: (model, batch) => told.push({ model, ...batch }) })
+    await engine.embed(embedTask({ model: 'tiny', texts: ['123', '12345'] }))
+    await engine.embed(embedTask({ model: 'large', texts: ['12'] }))
+    expect(told).toEqual([
+      { model: 'small', rows: 2, tokens: 8, maxTokens: 40, runMs: 8 },
+      { model: 'large', rows: 1, tokens: 2, maxTokens: 512, runMs: 2 },
+    ])
+  })
+
   test.each([
     [{ batchSize: 4 }, [4, 4, 2]],
     [{ maxBatchTokens: 20 }, [4, 4, 2]],

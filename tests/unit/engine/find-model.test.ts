@@ -14,7 +14,8 @@ function served(id: string, capabilities: readonly Capability[], aliases: readon
     provider: 'cpu',
     batchSize: 32,
     readyAt: 0,
-    stats: { queuedItems: 0, runningBatches: 0 },
+    stats: { queuedItems: 0, heldRequests: 0, waitingTokens: 0, runningBatches: 0 },
+    healthy: true,
   }
   return { info }
 }

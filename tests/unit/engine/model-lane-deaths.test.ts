@@ -4,7 +4,7 @@ import { ServerError } from '../../../src/errors.ts'
 import { firstIds, oneTokenRows, openLane, outcome, requestOf, together } from '../../fakes/lane.ts'
 import { settle } from '../../fakes/runner.ts'
 
-const IDLE = { queuedItems: 0, runningBatches: 0 }
+const IDLE = { queuedItems: 0, heldRequests: 0, waitingTokens: 0, runningBatches: 0 }
 
 function sizes(batches: readonly (readonly unknown[])[]): number[] {
   return batches.map((batch) => batch.length)
@@ -20,7 +20,7 @@ test('its rows run again, once and one by one, and all are answered', async () =
   await settle()
   runner.die()
   await settle()
-  expect(lane.stats).toEqual({ queuedItems: 3, runningBatches: 1 })
+  expect(lane.stats).toMatchObject({ queuedItems: 3, runningBatches: 1 })
   await runner.finishAll()
   expect(sizes(runner.batches)).toEqual([4, 1, 1, 1, 1])
   expect((await Promise.all(answers)).map((answer) => firstIds(answer))).toEqual([
@@ -51,7 +51,9 @@ test('only the item that kills it twice fails, and is not tried a third time', a
 test('rows of a request cancelled meanwhile are not run again', async () => {
   const { lane, runner } = openLane({ maxRows: 4 })
   const controller = new AbortController()
-  const ended = outcome(lane.submit(requestOf(oneTokenRows(0, 3), { signal: controller.signal })))
+  const ended = outcome(
+    lane.submit(requestOf(oneTokenRows(0, 3), { options: { signal: controller.signal } })),
+  )
   await settle()
   controller.abort()
   expect(await ended).toMatchObject({ code: 'cancelled' })

@@ -5,14 +5,14 @@ import { firstIds, oneTokenRows, openLane, outcome, requestOf } from '../../fake
 import { joinIds } from '../../fakes/rows.ts'
 import { settle } from '../../fakes/runner.ts'
 
-const IDLE = { queuedItems: 0, runningBatches: 0 }
+const IDLE = { queuedItems: 0, heldRequests: 0, waitingTokens: 0, runningBatches: 0 }
 
 describe('admission', () => {
   test('a request is admitted whole or refused whole, and a refused one is never tokenized', async () => {
     const { lane, runner } = openLane({ queueSize: 10, maxRows: 4 })
     const first = lane.submit(requestOf(oneTokenRows(0, 8)))
     await settle()
-    expect(lane.stats).toEqual({ queuedItems: 4, runningBatches: 1 })
+    expect(lane.stats).toMatchObject({ queuedItems: 4, runningBatches: 1 })
     let tokenized = 0
     const tokenize = async () => joinIds([[++tokenized]])
     const refused = await outcome(lane.submit(requestOf(oneTokenRows(0, 7), { tokenize })))
@@ -64,7 +64,7 @@ describe('cancelling', () => {
     const { lane, runner } = openLane()
     let tokenized = 0
     const submission = requestOf([[1]], {
-      signal: AbortSignal.abort(),
+      options: { signal: AbortSignal.abort() },
       tokenize: async () => joinIds([[++tokenized]]),
     })
     expect(await outcome(lane.submit(submission))).toMatchObject({ code: 'cancelled' })
@@ -76,7 +76,10 @@ describe('cancelling', () => {
     const { lane, runner } = openLane()
     const controller = new AbortController()
     const tokenized = Promise.withResolvers<ReturnType<typeof joinIds>>()
-    const submission = requestOf([[1]], { signal: controller.signal, tokenize: () => tokenized.promise })
+    const submission = requestOf([[1]], {
+      options: { signal: controller.signal },
+      tokenize: () => tokenized.promise,
+    })
     const ended = outcome(lane.submit(submission))
     expect(lane.stats.queuedItems).toBe(1)
     controller.abort()
@@ -93,12 +96,14 @@ describe('cancelling', () => {
     const running = lane.submit(requestOf([[1]]))
     await settle()
     const controller = new AbortController()
-    const ended = outcome(lane.submit(requestOf(oneTokenRows(10, 6), { signal: controller.signal })))
+    const ended = outcome(
+      lane.submit(requestOf(oneTokenRows(10, 6), { options: { signal: controller.signal } })),
+    )
     await settle()
-    expect(lane.stats).toEqual({ queuedItems: 6, runningBatches: 1 })
+    expect(lane.stats).toMatchObject({ queuedItems: 6, runningBatches: 1 })
     controller.abort()
     expect(await ended).toMatchObject({ code: 'cancelled' })
-    expect(lane.stats).toEqual({ queuedItems: 0, runningBatches: 1 })
+    expect(lane.stats).toMatchObject({ queuedItems: 0, runningBatches: 1 })
     await runner.finishAll()
     await running
     expect(runner.batches).toEqual([[[1]]])
@@ -109,7 +114,9 @@ describe('cancelling', () => {
     const plug = lane.submit(requestOf([[1]]))
     await settle()
     const controller = new AbortController()
-    const ended = outcome(lane.submit(requestOf(oneTokenRows(10, 5), { signal: controller.signal })))
+    const ended = outcome(
+      lane.submit(requestOf(oneTokenRows(10, 5), { options: { signal: controller.signal } })),
+    )
     const neighbour = lane.submit(requestOf([[20]]))
     await settle()
     runner.finish()
@@ -126,7 +133,7 @@ describe('cancelling', () => {
   test('cancelled after its answer, nothing changes, and no listener is left', async () => {
     const { lane, runner } = openLane()
     const controller = new AbortController()
-    const answer = lane.submit(requestOf([[1]], { signal: controller.signal }))
+    const answer = lane.submit(requestOf([[1]], { options: { signal: controller.signal } }))
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1)
     await runner.finishAll()
     expect(firstIds(await answer)).toEqual([1])
@@ -145,7 +152,7 @@ describe('closing', () => {
       lane.submit(requestOf([[20]], { tokenize: () => new Promise(() => {}) })),
     ].map(outcome)
     await settle()
-    expect(lane.stats).toEqual({ queuedItems: 9, runningBatches: 1 })
+    expect(lane.stats).toMatchObject({ queuedItems: 9, runningBatches: 1 })
     await lane.close()
     const later = outcome(lane.submit(requestOf([[30]])))
     for (const ended of [...requests, later]) expect(await ended).toMatchObject({ code: 'stopping' })

@@ -1,0 +1,160 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+
+export interface AnswerFacts {
+  /** As its endpoint spells it: never what a client sent, which may be anything. */
+  readonly route: string | undefined
+  readonly model?: string | undefined
+  readonly status: number
+}
+
+export interface BatchFacts {
+  readonly rows: number
+  readonly tokens: number
+  /** Tokens that such a batch may have. */
+  readonly maxTokens: number
+  readonly runMs: number
+}
+
+/** What is read when somebody asks, for each model. */
+export interface ModelGauges {
+  readonly id: string
+  readonly stats: {
+    readonly queuedItems: number
+    readonly heldRequests: number
+    readonly waitingTokens: number
+    readonly runningBatches: number
+  }
+}
+
+export interface GateGauges {
+  readonly running: number
+  readonly waiting: number
+}
+
+export interface MetricsSources {
+  readonly models: () => readonly ModelGauges[]
+  readonly gate: () => GateGauges
+  readonly now?: () => number
+}
+
+const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120]
+const FILLS = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 0.9375, 1]
+const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+/** Prometheus metrics of one process. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #latency: Histogram
+  readonly #jobs: Counter
+  readonly #jobSeconds: Histogram
+  readonly #fill: Histogram
+  readonly #rows: Histogram
+  readonly #tokens: Counter
+  readonly #busySeconds: Counter
+  readonly #now: () => number
+  /** Busy milliseconds of each model since the gauge was last read, and when that was. */
+  readonly #busy = new Map<string, { busyMs: number; sinceMs: number }>()
+
+  constructor({ models, gate, now = () => performance.now() }: MetricsSources) {
+    const registers = [this.#registry]
+    const own = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) => ({
+      name: `embeddings_${name}`,
+      help,
+      labelNames,
+      registers,
+    })
+    this.#now = now
+    collectDefaultMetrics({ register: this.#registry })
+    this.#latency = new Histogram({
+      ...own('request_seconds', 'From request to answer, by route and model', ['route', 'model', 'status']),
+      buckets: LATENCY_SECONDS,
+    })
+    this.#jobs = new Counter(own('jobs_total', 'Jobs by outcome', ['outcome']))
+    this.#jobSeconds = new Histogram({
+      ...own('job_seconds', 'From taking a job to having its result delivered'),
+      buckets: LATENCY_SECONDS,
+    })
+    this.#fill = new Histogram({
+      ...own('batch_fill_ratio', 'Tokens of a batch, of those that it may have', ['model']),
+      buckets: FILLS,
+    })
+    this.#rows = new Histogram({ ...own('batch_rows', 'Rows of a batch', ['model']), buckets: ROWS })
+    this.#tokens = new Counter(own('tokens_total', 'Tokens computed', ['model']))
+    this.#busySeconds = new Counter(own('device_busy_seconds_total', 'Seconds of computing', ['model']))
+    this.#gauge('queue_items', 'Items that wait for a batch', models, ({ stats }) => stats.queuedItems)
+    this.#gauge('queue_tokens', 'Tokens that wait for a batch', models, ({ stats }) => stats.waitingTokens)
+    this.#gauge(
+      'held_requests',
+      'Jobs that wait for room in the queue',
+      models,
+      ({ stats }) => stats.heldRequests,
+    )
+    this.#gauge('running_batches', 'Batches under way', models, ({ stats }) => stats.runningBatches)
+    this.#gauge('device_busy_ratio', 'Share of the time since the last reading', models, ({ id }) =>
+      this.#readBusy(id),
+    )
+    new Gauge({
+      ...own('requests_in_flight', 'Jobs and direct requests being answered'),
+      collect() {
+        this.set(gate().running)
+      },
+    })
+    new Gauge({
+      ...own('requests_waiting', 'Jobs and direct requests in line'),
+      collect() {
+        this.set(gate().waiting)
+      },
+    })
+  }
+
+  readonly answered = ({ route = 'none', model = 'none', status }: AnswerFacts, ms: number): void => {
+    this.#latency.observe({ route, model, status }, ms / 1000)
+  }
+
+  readonly jobEnded = ({ outcome, ms }: { outcome: string; ms: number }): void => {
+    this.#jobs.inc({ outcome })
+    this.#jobSeconds.observe(ms / 1000)
+  }
+
+  readonly batchRan = (model: string, { rows, tokens, maxTokens, runMs }: BatchFacts): void => {
+    this.#fill.observe({ model }, tokens / maxTokens)
+    this.#rows.observe({ model }, rows)
+    this.#tokens.inc({ model }, tokens)
+    this.#busySeconds.inc({ model }, runMs / 1000)
+    const busy = this.#busy.get(model)
+    if (busy !== undefined) busy.busyMs += runMs
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  #gauge(
+    name: string,
+    help: string,
+    models: () => readonly ModelGauges[],
+    read: (model: ModelGauges) => number,
+  ): void {
+    new Gauge({
+      name: `embeddings_${name}`,
+      help,
+      labelNames: ['model'],
+      registers: [this.#registry],
+      collect() {
+        for (const model of models()) this.set({ model: model.id }, read(model))
+      },
+    })
+  }
+
+  #readBusy(model: string): number {
+    const nowMs = this.#now()
+    const last = this.#busy.get(model)
+    this.#busy.set(model, { busyMs: 0, sinceMs: nowMs })
+    if (last === undefined || nowMs <= last.sinceMs) return 0
+    return Math.min(1, last.busyMs / (nowMs - last.sinceMs))
+  }
+}
