@@ -1,6 +1,7 @@
 /** The composition root: starts threads first, so that they come up while the rest of the program is read. */
 import { readFile } from 'node:fs/promises'
 import { enableCompileCache } from 'node:module'
+import program from './package.json' with { type: 'json' }
 import type { Config } from './src/config.ts'
 import { ServerError, messageOf } from './src/errors.ts'
 import type { Threads } from './src/threads.ts'
@@ -40,22 +41,21 @@ export async function close(): Promise<void> {
 }
 
 async function start(config: Config, threads?: Threads): Promise<Worker> {
-  const [{ startService }, { openLog }, { runJob }, { default: PQueue }] = await Promise.all([
+  const [{ startService }, { openLog }, { runJob }, { Gate }] = await Promise.all([
     import('./src/start.ts'),
     import('./src/base/log.ts'),
     import('./src/transports/runpod/job.ts'),
-    import('p-queue'),
+    import('./src/transports/gate.ts'),
   ])
   const log = openLog(isOneShot(config) && config.logLevel === 'info' ? 'warn' : config.logLevel)
-  const { engine, close } = await startService(config, log, threads)
-  const gate = new PQueue({ concurrency: config.maxConcurrency })
-  const { errorStyle } = config
-  const run = async (job: unknown, { signal }: CallOptions = {}): Promise<JobResult> => {
-    const task = () => runJob(job, engine, { errorStyle, signal })
-    if (signal === undefined) return gate.add(task)
-    // A job that still waits for its turn leaves the line; one that runs is told by the same signal.
-    return gate.add(task, { signal }).catch(() => ({ error: 'the request was cancelled' }))
-  }
+  const { engine, close } = await startService({ config, log, threads })
+  const { maxConcurrency: concurrency, errorStyle } = config
+  // Whoever calls from inside the process holds the jobs in memory anyway.
+  const gate = new Gate({ concurrency, maxWaiting: Infinity, maxWaitingBytes: Infinity })
+  const run = (job: unknown, options: CallOptions = {}): Promise<JobResult> =>
+    gate
+      .run(() => runJob(job, engine, { ...options, errorStyle }), { ...options, bytes: 0 })
+      .catch((error: unknown) => ({ error: messageOf(error) }))
   return { run, close }
 }
 
@@ -85,13 +85,7 @@ async function main(argv: readonly string[]): Promise<number> {
       process.stdout.write(`${helpText()}\n`)
       return 0
     }
-    if (!isOneShot(config)) {
-      process.stderr.write(
-        `mode ${config.mode} is not available in this version; see node handler.ts --help\n`,
-      )
-      return EXIT_BAD_CONFIG
-    }
-    return await runLocally(config, threads)
+    return await (isOneShot(config) ? runLocally(config, threads) : runServer(config, threads))
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`)
     return error instanceof Error && error.name === 'ConfigError' ? EXIT_BAD_CONFIG : EXIT_FAILED
@@ -104,6 +98,20 @@ async function main(argv: readonly string[]): Promise<number> {
 function shareCompileCache(): void {
   const { directory } = enableCompileCache()
   if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] ??= directory
+}
+
+async function runServer(config: Config, threads: Threads): Promise<number> {
+  const [{ serve }, { openLog }] = await Promise.all([import('./src/serve.ts'), import('./src/base/log.ts')])
+  const controller = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // Whoever asks twice does not want to wait.
+      if (controller.signal.aborted) process.exit(EXIT_FAILED)
+      controller.abort()
+    })
+  }
+  const log = openLog(config.logLevel)
+  return serve({ config, log, threads, version: program.version, stop: controller.signal })
 }
 
 async function runLocally(config: Config, threads: Threads): Promise<number> {

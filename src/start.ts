@@ -1,14 +1,16 @@
 /** Config to a running service: one inference thread a model, one tokenizer thread for all. */
 import { existsSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { basename, isAbsolute } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { basename } from 'node:path'
 import type { Log } from './base/log.ts'
+import type { BatchFacts } from './base/metrics.ts'
 import type { Config, ModelRequest } from './config.ts'
 import type { Engine, LoadedModel } from './engine/engine.ts'
 import { openEngine } from './engine/engine.ts'
 import { ServerError, asServerError } from './errors.ts'
+import { isPath, locateModel } from './locate-model.ts'
+import type { ProgressBar } from './model/progress-bar.ts'
+import { openProgressBar } from './model/progress-bar.ts'
 import { openFolder } from './model/open-folder.ts'
 import { Threads } from './threads.ts'
 
@@ -18,23 +20,30 @@ export interface RunningService {
   readonly close: () => Promise<void>
 }
 
-/**
- * Loads every model and opens the engine. Throws a `ServerError` that tells of every model that failed; no thread is left
- * then. `threads` may have been started before the configuration was read; they belong to the service from here on.
- */
-export async function startService(
-  config: Config,
-  log: Log,
-  threads = new Threads(),
-): Promise<RunningService> {
+export interface StartOptions {
+  readonly config: Config
+  readonly log: Log
+  /** May have been started before the configuration was read; they belong to the service from here on. */
+  readonly threads?: Threads | undefined
+  /** Told of every batch that ran. */
+  readonly onBatch?: ((model: string, batch: BatchFacts) => void) | undefined
+  /** Ends what is being fetched. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Loads every model and opens the engine. Throws a `ServerError` that tells of every model that failed; no thread is left then. */
+export async function startService(options: StartOptions): Promise<RunningService> {
+  const { config, log, threads = new Threads(), onBatch, signal } = options
   try {
     expectDevices(config, log)
     if (config.backend !== 'torch') log('info', { event: 'backend_ignored', requested: config.backend })
     const names = nameModels(config)
+    const bar = openProgressBar(process.stderr)
     const loading = config.models.map((request, index) =>
-      loadModel({ request, names: names[index] as Names, config, threads, log }),
+      loadModel({ request, names: names[index] as Names, config, threads, log, bar, signal }),
     )
     const results = await Promise.allSettled(loading)
+    bar.clear()
     const failures = results.flatMap((result) =>
       result.status === 'rejected' ? [asServerError(result.reason)] : [],
     )
@@ -43,7 +52,7 @@ export async function startService(
       throw new ServerError(first.code, failures.map(({ message }) => message).join('\n'), { cause: first })
     }
     const models = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-    const engine = openEngine(models, { queueSize: config.queueSize })
+    const engine = openEngine(models, { queueSize: config.queueSize, onBatch })
     const close = async () => {
       await engine.close()
       await threads.close()
@@ -99,14 +108,24 @@ interface LoadOptions {
   readonly config: Config
   readonly threads: Threads
   readonly log: Log
+  readonly bar: ProgressBar
+  readonly signal: AbortSignal | undefined
 }
 
-async function loadModel({ request, names, config, threads, log }: LoadOptions): Promise<LoadedModel> {
+async function loadModel({
+  request,
+  names,
+  config,
+  threads,
+  log,
+  bar,
+  signal,
+}: LoadOptions): Promise<LoadedModel> {
   const [name] = names
   expectDtype(request, config, log)
   const inference = threads.takeInference()
   try {
-    const spec = await openFolder(await locate(request, config), name)
+    const spec = await openFolder(await locateModel(request, { config, log, bar, signal }), name)
     const [runner, tokenizer] = await Promise.all([
       inference.load(spec, {
         target: 'cpu-f32',
@@ -148,26 +167,4 @@ function expectDtype({ source, dtype }: ModelRequest, config: Config, log: Log):
     )
   }
   log('warn', { event: 'dtype_replaced', model: source, requested: dtype, used: 'fp32', reason })
-}
-
-/** The folder of a model: given as a path, or named so that one is there. */
-async function locate({ source, revision }: ModelRequest, config: Config): Promise<string> {
-  if (config.bundledModel) return fileURLToPath(new URL(`../${source}`, import.meta.url))
-  if (revision === undefined && (isPath(source) || (await isFolder(source)))) return source
-  throw new ServerError(
-    'model_unsupported',
-    'not a folder here, and names of the Hugging Face hub are not fetched yet',
-  )
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  )
-}
-
-/** Hub names have one slash at most. */
-function isPath(source: string): boolean {
-  return isAbsolute(source) || /^\.{1,2}\//.test(source) || source.split('/').length > 2
 }

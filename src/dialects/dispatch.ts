@@ -10,20 +10,65 @@ export type { WireRequest, WireResponse } from './dialect.ts'
 
 /** Answers a request in the dialect that its route names, failures included: never rejects. */
 export async function dispatch(
-  { route, body }: WireRequest,
+  { method, route, body }: WireRequest,
   service: Service,
   options: CallOptions = {},
 ): Promise<WireResponse> {
   const endpoint = route === undefined ? nativeJob : findEndpoint(route)
-  const jobOutput = endpoint?.jobOutput ?? 'list'
+  const watched = watchModel(service)
   try {
     if (endpoint === undefined) throw unknownRoute(route)
-    return { status: 200, body: await endpoint.answer(body, service, options), jobOutput }
+    if (method !== undefined && method !== endpoint.method) throw wrongMethod(method, endpoint)
+    const answer = await endpoint.answer(body, watched, options)
+    const { jobOutput } = endpoint
+    return {
+      status: 200,
+      body: answer,
+      jobOutput,
+      headers: {},
+      route: labelOf(endpoint),
+      model: watched.model,
+    }
   } catch (thrown) {
-    const error = asServerError(thrown)
-    const errorBody = endpoint?.errorBody ?? openaiErrorBody
-    return { status: ERRORS[error.code].http, body: errorBody(error), jobOutput, error }
+    return { ...failureOf(asServerError(thrown), endpoint), model: watched.model }
   }
+}
+
+/** The answer to a request that fails before anybody has read it. */
+export function refuse(route: string, error: ServerError): WireResponse {
+  return failureOf(error, findEndpoint(route))
+}
+
+function failureOf(error: ServerError, endpoint: Endpoint | undefined): WireResponse {
+  const { code, retryAfterMs } = error
+  const errorBody = endpoint?.errorBody ?? openaiErrorBody
+  return {
+    status: ERRORS[code].http,
+    body: errorBody(error),
+    jobOutput: endpoint?.jobOutput ?? 'list',
+    error,
+    headers: {
+      ...(retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),
+      ...(code === 'method_not_allowed' && endpoint !== undefined ? { allow: endpoint.method } : {}),
+    },
+    route: endpoint && labelOf(endpoint),
+  }
+}
+
+/** A service that tells which model did the work: a client's own spelling is no label for a metric. */
+function watchModel(service: Service): Service & { model: string | undefined } {
+  const note = <R extends { readonly model: string }>(result: R): R => {
+    watched.model = result.model
+    return result
+  }
+  const watched: Service & { model: string | undefined } = {
+    model: undefined,
+    embed: async (task, options) => note(await service.embed(task, options)),
+    rerank: async (task, options) => note(await service.rerank(task, options)),
+    classify: async (task, options) => note(await service.classify(task, options)),
+    models: () => service.models(),
+  }
+  return watched
 }
 
 /** Base URLs come with `/v1`, without it, with it twice: the path as it is wins, then its twin with or without `/v1`. */
@@ -42,4 +87,13 @@ function unknownRoute(route: string | undefined): ServerError {
     'route_not_found',
     `route ${route?.slice(0, 100)} is not served; served are ${served}`,
   )
+}
+
+function wrongMethod(method: string, { method: allowed, routes }: Endpoint): ServerError {
+  return new ServerError('method_not_allowed', `${method} is not possible on ${routes[0]}; use ${allowed}`)
+}
+
+/** A job without a route is none of a client's spellings either. */
+function labelOf({ routes }: Endpoint): string {
+  return routes[0] ?? 'job'
 }

@@ -24,6 +24,7 @@ type NativeBody = z.infer<typeof NativeBody>
 
 export const nativeJob: Endpoint = {
   routes: [],
+  method: 'POST',
   jobOutput: 'bare',
   // a job's error is a string, and the message says all
   errorBody: () => undefined,

@@ -17,6 +17,7 @@ const EmbeddingsBody = z.looseObject({
 
 export const openaiEmbeddings: Endpoint = {
   routes: ['/v1/embeddings'],
+  method: 'POST',
   jobOutput: 'list',
   errorBody: openaiErrorBody,
   async answer(body, service, options) {
@@ -35,6 +36,7 @@ export const openaiEmbeddings: Endpoint = {
 
 export const openaiModels: Endpoint = {
   routes: ['/v1/models'],
+  method: 'GET',
   jobOutput: 'bare',
   errorBody: openaiErrorBody,
   answer: async (_body, service) => ({ object: 'list', data: service.models().map(modelEntry) }),

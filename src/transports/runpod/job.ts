@@ -1,5 +1,5 @@
 /** A RunPod job to its output: what the job loop, the local API and a local run have in common. */
-import type { WireRequest } from '../../dialects/dispatch.ts'
+import type { WireRequest, WireResponse } from '../../dialects/dispatch.ts'
 import { dispatch } from '../../dialects/dispatch.ts'
 import { ServerError, asServerError } from '../../errors.ts'
 import type { CallOptions, Service } from '../../task.ts'
@@ -15,18 +15,23 @@ export type JobResult = { readonly output: unknown } | { readonly error: string 
 
 export interface JobOptions extends CallOptions {
   readonly errorStyle: ErrorStyle
+  /** Told of every answer, failures included, that a dialect gave. */
+  readonly onAnswer?: ((answer: WireResponse, ms: number) => void) | undefined
 }
 
 /** Never rejects. */
 export async function runJob(job: unknown, service: Service, options: JobOptions): Promise<JobResult> {
-  const { errorStyle, signal } = options
+  const { errorStyle, onAnswer, ...callOptions } = options
+  const start = performance.now()
   let request: WireRequest
   try {
     request = readJob(job)
   } catch (error) {
     return failure(asServerError(error), undefined, errorStyle)
   }
-  const { body, jobOutput, error } = await dispatch(request, service, { signal })
+  const answer = await dispatch(request, service, callOptions)
+  onAnswer?.(answer, performance.now() - start)
+  const { body, jobOutput, error } = answer
   if (error !== undefined) return failure(error, body, errorStyle)
   return { output: request.route === undefined || jobOutput === 'bare' ? body : [body] }
 }

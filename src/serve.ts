@@ -1,0 +1,119 @@
+/** The serving modes, from a configuration to an exit code: queue worker, HTTP server, local API. */
+import type { Log } from './base/log.ts'
+import { Metrics } from './base/metrics.ts'
+import type { Config } from './config.ts'
+import type { Engine } from './engine/engine.ts'
+import { asServerError } from './errors.ts'
+import { openFaces } from './faces.ts'
+import { startService } from './start.ts'
+import type { Threads } from './threads.ts'
+import { Gate } from './transports/gate.ts'
+import { Lifecycle } from './transports/lifecycle.ts'
+import { openDeliver } from './transports/runpod/deliver.ts'
+import type { Heartbeat } from './transports/runpod/heartbeat.ts'
+import { openHeartbeat, sendUnhealthy } from './transports/runpod/heartbeat.ts'
+import { runJob } from './transports/runpod/job.ts'
+import type { JobSource } from './transports/runpod/job-source.ts'
+import { openPlatform } from './transports/runpod/platform.ts'
+import { QueueWorker } from './transports/runpod/worker.ts'
+
+export interface ServeOptions {
+  readonly config: Config
+  readonly log: Log
+  readonly threads: Threads
+  readonly version: string
+  /** Aborted when the process shall end: what is under way is finished, within the grace period. */
+  readonly stop: AbortSignal
+}
+
+/** Memory that requests in line may take. */
+const MAX_WAITING_BYTES = 512 * 1024 * 1024
+
+/** Serves until told to stop; resolves with the exit code. Throws where it cannot even start. */
+export async function serve(options: ServeOptions): Promise<number> {
+  const { config, log, version, stop } = options
+  log('info', { event: 'starting', mode: config.mode, version })
+  const lifecycle = new Lifecycle()
+  const gate = new Gate({
+    concurrency: config.maxConcurrency,
+    maxWaiting: config.queueSize,
+    maxWaitingBytes: MAX_WAITING_BYTES,
+  })
+  const metrics = new Metrics({ models: () => lifecycle.service?.models() ?? [], gate: () => gate })
+  const isQueue = config.mode === 'queue-worker'
+  const pings = { ...config.platform, version, log }
+  // Closed in the reverse order: the platform must not take this worker for dead while a result is under way.
+  await using ends = new AsyncDisposableStack()
+  const heartbeat = isQueue ? await openHeartbeat(pings) : undefined
+  ends.defer(async () => heartbeat?.close())
+  const faces = await openFaces({ config, log, lifecycle, gate, metrics })
+  ends.defer(() => faces.close())
+  const source = faces.source ?? openPlatform(pings)
+  ends.defer(() => source.close())
+  try {
+    const service = await startService({ ...options, onBatch: metrics.batchRan, signal: stop })
+    ends.defer(() => service.close())
+    await work({ ...options, lifecycle, gate, metrics, heartbeat, source }, service.engine)
+    return 0
+  } catch (error) {
+    if (stop.aborted) return 0
+    const failure = asServerError(error)
+    lifecycle.fail(failure)
+    if (isQueue) await sendUnhealthy(pings, 'model', failure.message)
+    if (config.mode !== 'http-server') throw failure
+    // A platform that sees its container end starts it again, and again; one that answers 503 is replaced and looked at.
+    log('error', { event: 'start_failed', error: failure.message })
+    await aborted(stop)
+    return 1
+  }
+}
+
+interface Running extends ServeOptions {
+  readonly lifecycle: Lifecycle
+  readonly gate: Gate
+  readonly metrics: Metrics
+  readonly heartbeat: Heartbeat | undefined
+  readonly source: JobSource
+}
+
+/** Takes jobs and requests until told to stop, then finishes what is under way. */
+async function work(running: Running, engine: Engine): Promise<void> {
+  const { config, log, lifecycle, gate, stop } = running
+  const worker = openWorker(running, engine)
+  lifecycle.ready(engine)
+  log('info', { event: 'ready', models: engine.models().map(({ id }) => id) })
+  await Promise.race([worker.run(), aborted(stop)])
+  lifecycle.drain()
+  await Promise.all([worker.drain(config.shutdownGraceMs), gate.idle(config.shutdownGraceMs)])
+}
+
+function openWorker(running: Running, engine: Engine): QueueWorker {
+  const { config, log, gate, metrics, heartbeat, source } = running
+  const concurrency = config.mode === 'queue-worker' ? config.maxConcurrency : config.apiConcurrency
+  const { errorStyle } = config
+  const onAnswer = metrics.answered
+  return new QueueWorker({
+    source,
+    heartbeat,
+    log,
+    deliver: openDeliver({ bucket: config.bucket }),
+    // The platform may end a worker that asks for it as soon as its first result is in.
+    maxConcurrency: config.refreshWorker ? 1 : concurrency,
+    refreshWorker: config.refreshWorker,
+    // A job that no queue has room for is held, and nobody needs more of them.
+    isFull: () => engine.models().some(({ stats }) => stats.heldRequests > 0),
+    isBroken: () => !engine.models().every(({ healthy }) => healthy),
+    onJobEnd: metrics.jobEnded,
+    run: (job, { signal, onProgress }) => {
+      const call = { signal, onProgress, whenFull: 'wait' } as const
+      return gate
+        .run(() => runJob(job, engine, { ...call, errorStyle, onAnswer }), { ...call, bytes: 0 })
+        .catch((error: unknown) => ({ error: asServerError(error).message }))
+    },
+  })
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

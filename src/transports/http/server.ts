@@ -1,0 +1,173 @@
+/** A fastify instance that stands up to bad clients: what every HTTP face of the worker has in common. */
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fastify from 'fastify'
+import { refuse } from '../../dialects/dispatch.ts'
+import { ServerError, asServerError } from '../../errors.ts'
+import { keyCheck } from './authorize.ts'
+import { sendResponse } from './send-response.ts'
+
+export interface ServerOptions {
+  /** Asked for on every route but the open ones; undefined: none is. */
+  readonly apiKey?: string | undefined
+  /** Whatever a body says it is, it is read as JSON: RunPod's workers post JSON as a form. */
+  readonly anyContentType?: boolean
+  readonly maxConnections?: number
+  /** Time that a client has for the headers of a request. */
+  readonly headersTimeoutMs?: number
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of the body as it came; 0 until it is read. */
+    readBytes: number
+  }
+}
+
+/** RunPod's load balancer passes that much on. */
+export const MAX_BODY_BYTES = 30_000_000
+
+const MAX_CONNECTIONS = 8192
+const MAX_HEADER_BYTES = 16_384
+/** A client that sends slower than this is holding a connection, not asking something. */
+const HEADERS_TIMEOUT_MS = 15_000
+const REQUEST_TIMEOUT_MS = 120_000
+/** Longer than load balancers keep theirs, so that it is never us who close under a request on its way. */
+const KEEP_ALIVE_MS = 75_000
+/** Time that a client has, once the server closes, to end what it is half-way through. */
+const CLOSE_GRACE_MS = 5000
+
+/** Probes know no key. */
+const OPEN_ROUTES = ['/ping', '/health']
+
+export function createServer(options: ServerOptions = {}): FastifyInstance {
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS } = options
+  const app = fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: {
+      headersTimeout: headersTimeoutMs,
+      connectionsCheckingInterval: headersTimeoutMs / 3,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    routerOptions: { maxParamLength: 512 },
+    // What is under way at the end gets its answer.
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    // a path that cannot be decoded, or with a part that is too long
+    frameworkErrors: (error, request, reply) => void sendFailure(error, request, reply),
+  })
+  limitConnections(app, options.maxConnections ?? MAX_CONNECTIONS)
+  endStragglers(app)
+  readJson(app, options.anyContentType ?? false)
+  const checkKey = keyCheck(options.apiKey)
+  app.addHook('onRequest', async (request) => {
+    if (!OPEN_ROUTES.includes(request.routeOptions.url ?? '')) checkKey(request.headers.authorization)
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    // A client that finds its connection closed while it still sends reads no answer: the rest is read and dropped.
+    if (reply.statusCode === 413) reply.removeHeader('connection')
+  })
+  app.setErrorHandler(sendFailure)
+  return app
+}
+
+function sendFailure(error: Error, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  return sendResponse(reply, refuse(request.url, toServerError(error, request)))
+}
+
+/** The URL at which it listens; port 0 is any that is free. Throws what `listen` throws: EADDRINUSE, EACCES. */
+export async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  return app.listen({ host, port, backlog: 4096 })
+}
+
+/** Aborted when the client is gone before it has its answer. */
+export function clientGone(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+/** Bytes of a request's body: as it came, or before it is read as its headers tell; 0 where they don't. */
+export function bodyBytes(request: FastifyRequest): number {
+  return request.readBytes || Number(request.headers['content-length'] ?? 0) || 0
+}
+
+const TOO_MANY_CONNECTIONS = JSON.stringify({
+  error: { message: 'too many connections', type: 'rate_limit_error', param: null, code: 'overloaded' },
+})
+
+/** One too many is told so, which a closed socket would not. */
+function limitConnections(app: FastifyInstance, maxConnections: number): void {
+  let connections = 0
+  app.server.prependListener('connection', (socket: Socket) => {
+    socket.once('close', () => connections--)
+    if (++connections <= maxConnections) return
+    socket.on('error', () => socket.destroy())
+    socket.end(
+      `HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: ${TOO_MANY_CONNECTIONS.length}\r\n\r\n${TOO_MANY_CONNECTIONS}`,
+      () => socket.destroySoon(),
+    )
+  })
+}
+
+/** Node watches no timeouts once a server closes: a client that stops half-way through a request would hold it open. */
+function endStragglers(app: FastifyInstance): void {
+  app.addHook('preClose', async () => {
+    const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
+    app.server.once('close', () => clearTimeout(timer))
+  })
+}
+
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i
+
+/** `JSON.parse` as it is: nobody merges what clients send, so a key named `__proto__` is a key like others. */
+function readJson(app: FastifyInstance, anyContentType: boolean): void {
+  app.decorateRequest('readBytes', 0)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    request.readBytes = body.length
+    const type = request.headers['content-type']
+    if (body.length === 0) return done(null, undefined)
+    if (type !== undefined && !anyContentType && !JSON_TYPE.test(type)) {
+      return done(wrongType(type))
+    }
+    try {
+      done(null, JSON.parse(body.toString('utf8')))
+    } catch (error) {
+      done(
+        new ServerError('invalid_request', `the body is not JSON: ${asServerError(error).message}`, {
+          cause: error,
+        }),
+      )
+    }
+  })
+}
+
+function wrongType(type: string): ServerError {
+  return new ServerError(
+    'wrong_content_type',
+    `content-type is ${JSON.stringify(type.slice(0, 60))}; it must be application/json`,
+  )
+}
+
+function toServerError(error: Error & Partial<FastifyError>, request: FastifyRequest): ServerError {
+  if (error instanceof ServerError) return error
+  const { code, statusCode = 500 } = error
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return tooLarge(request)
+  // a type that is none
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return wrongType(request.headers['content-type'] ?? '')
+  const isTheirs = statusCode >= 400 && statusCode < 500
+  return isTheirs ? new ServerError('invalid_request', error.message, { cause: error }) : asServerError(error)
+}
+
+function tooLarge(request: FastifyRequest): ServerError {
+  const limit = request.routeOptions.bodyLimit ?? MAX_BODY_BYTES
+  const size = bodyBytes(request)
+  const has = size > 0 ? `has ${size} bytes` : 'is larger'
+  const [path = ''] = request.url.split('?')
+  return new ServerError('request_too_large', `the body ${has}; ${path.slice(0, 100)} takes at most ${limit}`)
+}

@@ -1,0 +1,280 @@
+/** Takes jobs, runs them side by side, and gives their results back; it does not know where they come from. */
+import { setImmediate } from 'node:timers/promises'
+import type { Log } from '../../base/log.ts'
+import { messageOf } from '../../errors.ts'
+import type { Deliver } from './deliver.ts'
+import type { JobResult } from './job.ts'
+import type { EncodedOutcome, JobSource } from './job-source.ts'
+import { Outage } from './outage.ts'
+import { pause } from './pause.ts'
+import { JobProgress } from './progress.ts'
+import { RecentIds } from './recent-ids.ts'
+import { ResultReplaced } from './result-replaced.ts'
+import { RetryLater } from './retry-later.ts'
+
+export type Job = Readonly<Record<string, unknown>>
+
+export interface RunJobOptions {
+  readonly signal: AbortSignal
+  /** Items done, of how many. */
+  readonly onProgress: (done: number, total: number) => void
+}
+
+export interface JobEnd {
+  /** `stopped`: by the platform, or for want of time when the worker stops. `lost`: the result could not be given back. */
+  readonly outcome: 'completed' | 'failed' | 'stopped' | 'lost'
+  readonly ms: number
+}
+
+export interface QueueWorkerOptions {
+  readonly source: JobSource
+  readonly run: (job: Job, options: RunJobOptions) => Promise<JobResult>
+  readonly deliver: Deliver
+  /** Told of all jobs held; what it is given is read later. */
+  readonly heartbeat?: { readonly setJobs: (jobIds: Iterable<string>) => void } | undefined
+  /** A job waits for room in the engine's queue: another would only wait behind it. */
+  readonly isFull: () => boolean
+  readonly maxConcurrency: number
+  /** The platform replaces this worker after the jobs that it takes first. */
+  readonly refreshWorker: boolean
+  /** The engine can't be revived: the platform shall replace this worker. */
+  readonly isBroken?: () => boolean
+  readonly log: Log
+  readonly onJobEnd?: ((end: JobEnd) => void) | undefined
+  /** Milliseconds, from any fixed point. */
+  readonly now?: () => number
+}
+
+interface HeldJob {
+  readonly id: string
+  readonly job: Job
+  readonly controller: AbortController
+  readonly progress: JobProgress
+  readonly startMs: number
+}
+
+/** A platform may deliver a job twice; a later one of the same id is a client's retry. */
+const ANSWERED_MS = 30_000
+const MAX_ANSWERED = 50_000
+
+/** Where a source does not say. */
+const RETRY_MS = 1000
+
+export function openQueueWorker(options: QueueWorkerOptions): QueueWorker {
+  return new QueueWorker(options)
+}
+
+export class QueueWorker {
+  readonly #options: QueueWorkerOptions
+  readonly #now: () => number
+  readonly #jobs = new Map<string, HeldJob>()
+  readonly #answered: RecentIds
+  /** Aborted: no more is taken. */
+  readonly #taking = new AbortController()
+  /** Aborted: it is over, whatever is still under way. */
+  readonly #over = new AbortController()
+  readonly #ended = Promise.withResolvers<void>()
+  #jobEnd = Promise.withResolvers<void>()
+  #isRunning = false
+
+  constructor(options: QueueWorkerOptions) {
+    const { now = () => performance.now() } = options
+    this.#options = options
+    this.#now = now
+    this.#answered = new RecentIds({ keepMs: ANSWERED_MS, maxIds: MAX_ANSWERED, now })
+  }
+
+  get jobCount(): number {
+    return this.#jobs.size
+  }
+
+  /** Resolves when the worker has been drained, or leaves its loop because it is to be replaced. Never rejects. */
+  async run(): Promise<void> {
+    this.#isRunning = true
+    void this.#takeAll()
+    void this.#watchStops()
+    await this.#ended.promise
+    this.#over.abort()
+  }
+
+  /**
+   * Takes no more jobs. Resolves when those in hand are answered, after `graceMs` at most: what is left then is not
+   * answered, so that the platform gives it to another worker.
+   */
+  async drain(graceMs: number): Promise<void> {
+    const { log } = this.#options
+    log('info', { event: 'drain_started', jobs: this.#jobs.size, graceMs })
+    this.#taking.abort()
+    this.#wake()
+    if (!this.#isRunning) this.#ended.resolve()
+    const timer = setTimeout(() => this.#ended.resolve(), graceMs)
+    await this.#ended.promise
+    clearTimeout(timer)
+    this.#over.abort()
+    const left = [...this.#jobs.values()]
+    for (const held of left) this.#drop(held)
+    log(left.length > 0 ? 'warn' : 'info', { event: 'drain_done', left: left.map(({ id }) => id) })
+  }
+
+  async #takeAll(): Promise<void> {
+    const { source, maxConcurrency, isFull, refreshWorker, isBroken, log } = this.#options
+    const { signal } = this.#taking
+    const outage = new Outage(this.#now)
+    while (!signal.aborted && isBroken?.() !== true) {
+      const freeCount = maxConcurrency - this.#jobs.size
+      if (freeCount <= 0 || (this.#jobs.size > 0 && isFull())) {
+        await this.#jobEnd.promise
+        continue
+      }
+      try {
+        const items = await source.take(freeCount, { jobsInProgress: this.#jobs.size > 0, signal })
+        outage.end()
+        for (const item of items) this.#accept(item)
+        if (refreshWorker && this.#jobs.size > 0) break
+        // The jobs just begun have their chance to fill the engine's queue, and the loop never starves the rest.
+        await setImmediate()
+      } catch (error) {
+        if (signal.aborted) break
+        const { retryMs, status, count } = this.#failed(error, outage)
+        if (count !== undefined) {
+          const level = status !== undefined && status < 500 && status !== 429 ? 'error' : 'warn'
+          log(level, { event: 'take_failed', status, error: messageOf(error), retryMs, count })
+        }
+        await pause(retryMs, signal)
+      }
+    }
+    while (this.#jobs.size > 0) await this.#jobEnd.promise
+    this.#ended.resolve()
+  }
+
+  async #watchStops(): Promise<void> {
+    const { source, log } = this.#options
+    const { signal } = this.#over
+    const outage = new Outage(this.#now)
+    while (!signal.aborted) {
+      try {
+        for (const id of await source.stopped(signal)) this.#stop(id)
+        outage.end()
+        await setImmediate()
+      } catch (error) {
+        if (signal.aborted) break
+        const { retryMs, status, count } = this.#failed(error, outage)
+        if (count !== undefined) {
+          // Not every platform has a stop channel: its absence is no cause for alarm.
+          const level = status === 404 || status === 405 ? 'info' : 'warn'
+          log(level, { event: 'stop_failed', status, error: messageOf(error), retryMs, count })
+        }
+        await pause(retryMs, signal)
+      }
+    }
+  }
+
+  #failed(error: unknown, outage: Outage) {
+    const later = error instanceof RetryLater ? error : undefined
+    return { retryMs: later?.retryMs ?? RETRY_MS, status: later?.status, count: outage.fail() }
+  }
+
+  /** More jobs than there are slots are run as well: whoever gave them counts on it. */
+  #accept(item: unknown): void {
+    const { log, source } = this.#options
+    // Given to another worker already.
+    if (this.#over.signal.aborted) return
+    const job = readJob(item)
+    if (typeof job === 'string') {
+      log('error', { event: 'job_malformed', reason: job })
+      return
+    }
+    const { id } = job
+    const isHeld = this.#jobs.has(id)
+    if (isHeld || this.#answered.has(id)) {
+      log('warn', { event: 'job_duplicate', jobId: id, state: isHeld ? 'under way' : 'answered' })
+      return
+    }
+    const progress = new JobProgress((output) => source.progress(id, output))
+    const held = { ...job, controller: new AbortController(), progress, startMs: this.#now() }
+    this.#jobs.set(id, held)
+    this.#tellHeartbeat()
+    log('debug', { event: 'job_taken', jobId: id })
+    void this.#run(held)
+  }
+
+  /** Never rejects. What a job does after it was dropped concerns nobody. */
+  async #run(held: HeldJob): Promise<void> {
+    const { id, controller } = held
+    const { source, log, refreshWorker, isBroken } = this.#options
+    const { signal } = controller
+    let end: JobEnd['outcome'] = 'lost'
+    try {
+      const outcome = await this.#outcomeOf(held)
+      if (signal.aborted) return
+      await source.finish(id, { outcome, stopPod: refreshWorker || isBroken?.() === true }, signal)
+      if (signal.aborted) return
+      end = 'error' in outcome ? 'failed' : 'completed'
+      // A failed one is run again: clients may retry it.
+      if (end === 'completed') this.#answered.add(id)
+      const ms = Math.round(this.#now() - held.startMs)
+      log('info', { event: 'job_done', jobId: id, ms, bytes: sizeOf(outcome), outcome: end })
+    } catch (error) {
+      if (signal.aborted) return
+      if (error instanceof ResultReplaced) end = 'failed'
+      else log('error', { event: 'result_lost', jobId: id, error: messageOf(error) })
+    } finally {
+      if (!signal.aborted) this.#release(held, end)
+    }
+  }
+
+  /** Whatever goes wrong fails the job: it must be answered. */
+  async #outcomeOf({ id, job, controller, progress }: HeldJob): Promise<EncodedOutcome> {
+    const { run, deliver } = this.#options
+    const { signal } = controller
+    try {
+      const result = await run(job, { signal, onProgress: progress.report })
+      return await deliver({ jobId: id, job, result, signal })
+    } catch (error) {
+      return { error: messageOf(error) }
+    } finally {
+      await progress.end()
+    }
+  }
+
+  #stop(id: string): void {
+    const held = this.#jobs.get(id)
+    if (held === undefined) return
+    this.#options.log('info', { event: 'job_stopped', jobId: id })
+    this.#drop(held)
+  }
+
+  #drop(held: HeldJob): void {
+    held.controller.abort()
+    void held.progress.end()
+    this.#release(held, 'stopped')
+  }
+
+  #release(held: HeldJob, outcome: JobEnd['outcome']): void {
+    this.#jobs.delete(held.id)
+    this.#tellHeartbeat()
+    this.#options.onJobEnd?.({ outcome, ms: this.#now() - held.startMs })
+    this.#wake()
+  }
+
+  #tellHeartbeat(): void {
+    this.#options.heartbeat?.setJobs(this.#jobs.keys())
+  }
+
+  #wake(): void {
+    this.#jobEnd.resolve()
+    this.#jobEnd = Promise.withResolvers()
+  }
+}
+
+/** The job and its id, or what is wrong with it: without an id nobody can be told. */
+function readJob(item: unknown): { id: string; job: Job } | string {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return 'it is not an object'
+  const job: Job = { ...item }
+  const id = typeof job['id'] === 'number' ? String(job['id']) : job['id']
+  return typeof id === 'string' && id !== '' ? { id, job } : 'it has no id'
+}
+
+function sizeOf(outcome: EncodedOutcome): number {
+  return 'error' in outcome ? Buffer.byteLength(outcome.error) : outcome.output.json.byteLength
+}

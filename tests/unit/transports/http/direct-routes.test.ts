@@ -1,0 +1,283 @@
+import type { InjectOptions } from 'fastify'
+import { describe, expect, test } from 'vitest'
+import { ServerError } from '../../../../src/errors.ts'
+import { HeldService, openFace } from '../../../fakes/http-face.ts'
+import { modelInfo } from '../../../fakes/model-info.ts'
+import { FakeService } from '../../../fakes/service.ts'
+
+const EMBED = { method: 'POST', url: '/v1/embeddings', payload: { input: 'a' } } as const
+const SERVED = 'served are /v1/embeddings, /v1/models'
+
+function refusal(code: string, message: unknown, type = 'invalid_request_error') {
+  return { error: { message, type, param: null, code } }
+}
+
+describe('routes', () => {
+  test.each([
+    '/v1/embeddings',
+    '/embeddings',
+    '/v1/v1/embeddings',
+    '/v1/embeddings/',
+    '//v1/embeddings',
+    '/v1/embeddings?input=b&api-version=%zz',
+    '/v1/embeddings?',
+  ])('%s embeds', async (url) => {
+    const service = new FakeService()
+    const { app } = openFace({ service })
+    const answer = await app.inject({ ...EMBED, url })
+    expect([answer.statusCode, answer.json()]).toEqual([
+      200,
+      {
+        object: 'list',
+        model: 'served-model',
+        data: [{ object: 'embedding', embedding: [0.01, -0.02], index: 0 }],
+        usage: { prompt_tokens: 2, total_tokens: 2 },
+      },
+    ])
+    expect(service.tasks).toMatchObject([{ texts: ['a'] }])
+  })
+
+  test.each(['/v1/models', '/models', '/models/', '/v1/models?limit=1'])(
+    '%s lists the models',
+    async (url) => {
+      const { app } = openFace({ service: new FakeService({ models: [modelInfo({ id: 'small' })] }) })
+      const answer = await app.inject(url)
+      expect([answer.statusCode, answer.json()]).toMatchObject([
+        200,
+        { object: 'list', data: [{ id: 'small' }] },
+      ])
+    },
+  )
+
+  test.each(['/', '/v1', '/v1/chat/completions', '/v1/embeddings/x', '/ping/', '/favicon.ico', '/*'])(
+    '%s is not served, and those that are get listed',
+    async (url) => {
+      const { app } = openFace({ service: new FakeService() })
+      for (const method of ['GET', 'POST', 'DELETE'] as const) {
+        const answer = await app.inject({ method, url })
+        expect([answer.statusCode, answer.json()]).toEqual([
+          404,
+          refusal('route_not_found', `route ${url} is not served; ${SERVED}`),
+        ])
+      }
+    },
+  )
+
+  test('a path with parts of any length is one that is not served', async () => {
+    const { app } = openFace({ service: new FakeService() })
+    const answer = await app.inject(`/${'x'.repeat(5000)}`)
+    expect([answer.statusCode, answer.body.length < 300]).toEqual([404, true])
+  })
+})
+
+describe('methods', () => {
+  test.each([
+    ...['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'PURGE'].map(
+      (method) => [method, '/v1/embeddings', 'POST'],
+    ),
+    ...['HEAD', 'POST', 'DELETE', 'OPTIONS', 'LOCK'].map((method) => [method, '/models', 'GET']),
+  ] as const)('%s is not possible on %s, and what is gets said', async (method, url, allowed) => {
+    const service = new FakeService()
+    const { app } = openFace({ service })
+    // node:http knows more methods than fastify's types
+    const answer = await app.inject({ method, url } as InjectOptions)
+    expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allowed])
+    if (method === 'HEAD') expect(answer.body).toBe('')
+    else expect(answer.json()).toMatchObject({ error: { code: 'method_not_allowed' } })
+    expect(service.tasks).toEqual([])
+  })
+})
+
+describe('failures of the engine', () => {
+  test.each([
+    [new ServerError('overloaded', 'full', { retryAfterMs: 2500 }), 429, '3'],
+    [new ServerError('model_not_found', 'no such model'), 404, undefined],
+    [new ServerError('text_too_long', 'too long'), 400, undefined],
+    [new ServerError('thread_died', 'died'), 500, undefined],
+    [new TypeError('a bug'), 500, undefined],
+  ])('have their status and what a client can do: %s', async (error, status, retryAfter) => {
+    const { app } = openFace({ service: new FakeService({ error }) })
+    const answer = await app.inject(EMBED)
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([status, retryAfter])
+    expect(answer.json()).toMatchObject({ error: { message: error.message } })
+  })
+})
+
+describe('a server that does not serve', () => {
+  const FAILURE = new ServerError('model_unsupported', 'small is a model of a kind that is not supported')
+  const STOPPING = refusal('stopping', 'the worker is stopping and takes no more work', 'server_error')
+
+  test('because its models are being loaded says so, and when to come back', async () => {
+    const { app } = openFace()
+    for (const request of [EMBED, { url: '/v1/models' }, { url: '/nowhere' }]) {
+      const answer = await app.inject(request)
+      expect([answer.statusCode, answer.headers['retry-after'], answer.json()]).toEqual([
+        503,
+        '1',
+        refusal('starting', 'the models are being loaded', 'server_error'),
+      ])
+    }
+  })
+
+  test('serves once it is ready', async () => {
+    const { app, lifecycle } = openFace()
+    expect((await app.inject(EMBED)).statusCode).toBe(503)
+    lifecycle.ready(new FakeService())
+    expect((await app.inject(EMBED)).statusCode).toBe(200)
+  })
+
+  test('because it drains says so, and starts nothing', async () => {
+    const service = new FakeService()
+    const { app, lifecycle } = openFace({ service })
+    lifecycle.drain()
+    const answer = await app.inject(EMBED)
+    expect([answer.statusCode, answer.json()]).toEqual([503, STOPPING])
+    expect(service.tasks).toEqual([])
+  })
+
+  test('because it drains still answers what it had begun', async () => {
+    const service = new HeldService()
+    const { app, lifecycle } = openFace({ service })
+    const answer = app.inject(EMBED)
+    await service.arrived(1)
+    lifecycle.drain()
+    service.release()
+    expect((await answer).statusCode).toBe(200)
+  })
+
+  test('because it failed says why', async () => {
+    const { app, lifecycle } = openFace()
+    lifecycle.fail(FAILURE)
+    const answer = await app.inject(EMBED)
+    expect([answer.statusCode, answer.json()]).toEqual([
+      500,
+      refusal('model_unsupported', FAILURE.message, 'server_error'),
+    ])
+  })
+
+  test('because it failed after it was ready says why, and starts nothing', async () => {
+    const service = new FakeService()
+    const { app, lifecycle } = openFace({ service })
+    lifecycle.fail(FAILURE)
+    expect((await app.inject(EMBED)).json()).toMatchObject({ error: { code: 'model_unsupported' } })
+    expect(service.tasks).toEqual([])
+  })
+})
+
+describe('a full line', () => {
+  test('refuses one more with 429, says when to come back, and answers those before', async () => {
+    const service = new HeldService()
+    const { app, gate } = openFace({ service, gate: { concurrency: 1, maxWaiting: 1 } })
+    const [first, second] = [app.inject(EMBED), app.inject(EMBED)]
+    await service.arrived(1)
+    await expect.poll(() => gate.waiting).toBe(1)
+    const refused = await app.inject(EMBED)
+    expect([refused.statusCode, refused.headers['retry-after']]).toEqual([429, '1'])
+    expect(refused.json()).toEqual(
+      refusal(
+        'overloaded',
+        expect.stringMatching(/^1 requests are in flight and 1 wait/),
+        'rate_limit_error',
+      ),
+    )
+    service.release()
+    expect([(await first).statusCode, (await second).statusCode]).toEqual([200, 200])
+  })
+
+  test.each(['with', 'without'])('counts the bytes of bodies that came %s their length', async (how) => {
+    const service = new HeldService()
+    const { gate, listen } = openFace({ service, gate: { concurrency: 1, maxWaitingBytes: 1000 } })
+    const url = `http://127.0.0.1:${await listen()}/v1/embeddings`
+    const send = (size: number) => {
+      const text = JSON.stringify({ input: 'x'.repeat(size) })
+      const body = how === 'with' ? text : new Blob([text]).stream()
+      return fetch(url, {
+        method: 'POST',
+        body,
+        duplex: 'half',
+        headers: { 'content-type': 'application/json' },
+      })
+    }
+    const first = send(2000)
+    await service.arrived(1)
+    const second = send(600)
+    await expect.poll(() => gate.waiting).toBe(1)
+    expect((await send(600)).status).toBe(429)
+    const third = send(300)
+    await expect.poll(() => gate.waiting).toBe(2)
+    service.release()
+    for (const answer of [first, second, third]) expect((await answer).status).toBe(200)
+  })
+})
+
+describe('a client that leaves', () => {
+  async function open(concurrency: number) {
+    const service = new HeldService()
+    const face = openFace({ service, gate: { concurrency } })
+    const url = `http://127.0.0.1:${await face.listen()}/v1/embeddings`
+    const ask = () => {
+      const client = new AbortController()
+      const options = { method: 'POST', body: '{"input":"a"}', signal: client.signal }
+      const headers = { 'content-type': 'application/json' }
+      const ended = fetch(url, { ...options, headers }).catch((error: unknown) => error)
+      return { client, ended }
+    }
+    return { ...face, service, ask }
+  }
+
+  test('takes its work with it', async () => {
+    const { service, ask } = await open(10)
+    const [leaves, stays] = [ask(), ask()]
+    await service.arrived(2)
+    const signals = service.started.map((options) => options?.signal)
+    expect(signals.map((signal) => signal?.aborted)).toEqual([false, false])
+    leaves.client.abort()
+    await expect.poll(() => signals.filter((signal) => signal?.aborted).length).toBe(1)
+    service.release()
+    expect(await stays.ended).toMatchObject({ status: 200 })
+    await leaves.ended
+  })
+
+  test('while it stands in line never comes to its turn', async () => {
+    const { service, gate, answers, ask } = await open(1)
+    const first = ask()
+    await service.arrived(1)
+    const second = ask()
+    await expect.poll(() => gate.waiting).toBe(1)
+    second.client.abort()
+    await expect.poll(() => gate.waiting).toBe(0)
+    service.release()
+    expect(await first.ended).toMatchObject({ status: 200 })
+    await second.ended
+    expect(service.started).toHaveLength(1)
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 499]))
+  })
+
+  test('after its answer ends nothing', async () => {
+    const service = new HeldService()
+    service.release()
+    const { listen } = openFace({ service })
+    const url = `http://127.0.0.1:${await listen()}/v1/embeddings`
+    const headers = { 'content-type': 'application/json', connection: 'close' }
+    const answer = await fetch(url, { method: 'POST', body: '{"input":"a"}', headers })
+    await answer.text()
+    expect(service.started[0]?.signal?.aborted).toBe(false)
+  })
+})
+
+test('each answer is told with its route and its model, as served', async () => {
+  const { app, answers, lifecycle } = openFace({ service: new FakeService() })
+  await app.inject({ ...EMBED, url: '/embeddings?x=1', payload: { input: 'a', model: 'whatever' } })
+  await app.inject('/models')
+  await app.inject('/some/where')
+  await app.inject({ ...EMBED, method: 'PUT' })
+  lifecycle.drain()
+  await app.inject(EMBED)
+  expect(answers.map(({ status, route, model }) => ({ status, route, model }))).toEqual([
+    { status: 200, route: '/v1/embeddings', model: 'served-model' },
+    { status: 200, route: '/v1/models', model: undefined },
+    { status: 404, route: undefined, model: undefined },
+    { status: 405, route: '/v1/embeddings', model: undefined },
+    { status: 503, route: '/v1/embeddings', model: undefined },
+  ])
+})

@@ -1,0 +1,266 @@
+/** What every face of the server does with requests, whatever their route. */
+import type { InjectOptions } from 'fastify'
+import { describe, expect, test } from 'vitest'
+import { MAX_BODY_BYTES, bodyBytes, createServer, listen } from '../../../../src/transports/http/server.ts'
+import { closeAtOnce, listenAnywhere, openFace } from '../../../fakes/http-face.ts'
+import { FakeService } from '../../../fakes/service.ts'
+
+const EMBED = '{"input":"a"}'
+
+/** An OpenAI error body. */
+function refusal(code: string, message: unknown, type = 'invalid_request_error') {
+  return { error: { message, type, param: null, code } }
+}
+
+async function post(options: InjectOptions, anyContentType = false) {
+  const service = new FakeService()
+  const { app } = openFace({ service, anyContentType })
+  const answer = await app.inject({ method: 'POST', url: '/v1/embeddings', payload: EMBED, ...options })
+  return { status: answer.statusCode, body: answer.json<unknown>(), tasks: service.tasks }
+}
+
+describe('the content type', () => {
+  test.each([
+    'application/json',
+    'application/json; charset=utf-8',
+    'Application/JSON',
+    'application/vnd.x+json',
+    'application/problem+json;charset=utf-8',
+  ])('%s is JSON', async (type) => {
+    expect(await post({ headers: { 'content-type': type } })).toMatchObject({
+      status: 200,
+      tasks: [{ texts: ['a'] }],
+    })
+  })
+
+  test('may be missing', async () => {
+    const payload = Buffer.from(EMBED)
+    expect(await post({ payload })).toMatchObject({ status: 200, tasks: [{ texts: ['a'] }] })
+  })
+
+  test.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/jsonp',
+    'application/xjson',
+    'application/json-seq',
+    'text/json',
+    'json',
+    '',
+    ';',
+  ])('%j is another, which is said', async (type) => {
+    expect(await post({ headers: { 'content-type': type } })).toEqual({
+      status: 415,
+      body: refusal(
+        'wrong_content_type',
+        `content-type is ${JSON.stringify(type)}; it must be application/json`,
+      ),
+      tasks: [],
+    })
+  })
+
+  test('is told shortened where it is long', async () => {
+    const { body } = await post({ headers: { 'content-type': `text/${'x'.repeat(5000)}` } })
+    expect(JSON.stringify(body).length).toBeLessThan(300)
+  })
+
+  test.each(['application/x-www-form-urlencoded', 'text/plain'])(
+    '%s is read as JSON where any is to be',
+    async (type) => {
+      expect(await post({ headers: { 'content-type': type } }, true)).toMatchObject({
+        status: 200,
+        tasks: [{ texts: ['a'] }],
+      })
+    },
+  )
+})
+
+describe('a body', () => {
+  const headers = { 'content-type': 'application/json' }
+
+  test.each(['{', 'hello', '{"input":"a"}}', "{'input':'a'}", '{"input":NaN}', '\u0000'])(
+    '%j is not JSON, which is said',
+    async (payload) => {
+      const { status, body, tasks } = await post({ headers, payload })
+      expect(status).toBe(400)
+      expect(body).toEqual(
+        refusal('invalid_request', expect.stringMatching(/^the body is not JSON: .*(JSON|property name)/)),
+      )
+      expect(tasks).toEqual([])
+    },
+  )
+
+  test.each([
+    ['', 'the request is missing; it must be an object'],
+    ['null', 'the request is null; it must be an object'],
+    ['[]', 'the request is a list of 0; it must be an object'],
+    ['"a"', 'the request is "a"; it must be an object'],
+    ['0', 'the request is 0; it must be an object'],
+  ])('%j is no request, which is said', async (payload, message) => {
+    expect(await post({ headers, payload })).toEqual({
+      status: 400,
+      body: refusal('invalid_request', message),
+      tasks: [],
+    })
+  })
+
+  test('with a key named __proto__ or constructor changes nothing but itself', async () => {
+    const payload = `{"__proto__":{"input":"b","polluted":1},"constructor":{"prototype":{"polluted":1}},"input":"a"}`
+    expect(await post({ headers, payload })).toMatchObject({ status: 200, tasks: [{ texts: ['a'] }] })
+    expect('polluted' in {}).toBe(false)
+    expect(await post({ headers, payload: '{"__proto__":{"input":"b"}}' })).toMatchObject({ status: 400 })
+  })
+
+  test('as deep as it gets is refused or taken, and nothing breaks', async () => {
+    const payload = `{"input":"a","user":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    expect(await post({ headers, payload })).toMatchObject({ status: 200 })
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    expect(await post({ headers, payload: deep })).toMatchObject({ status: 400 })
+  })
+
+  test('of the very limit is taken', async () => {
+    const payload = EMBED.padEnd(MAX_BODY_BYTES)
+    expect(await post({ headers, payload })).toMatchObject({ status: 200, tasks: [{ texts: ['a'] }] })
+  })
+
+  test('over the limit of its route is refused with its size and the limit', async () => {
+    const app = createServer()
+    app.post('/small', { bodyLimit: 20 }, () => ({}))
+    app.post('/small/:id', { bodyLimit: 20 }, () => ({}))
+    const payload = JSON.stringify('x'.repeat(19))
+    const answer = await app.inject({ method: 'POST', url: '/small?a=1', headers, payload })
+    expect([answer.statusCode, answer.json()]).toEqual([
+      413,
+      refusal('request_too_large', 'the body has 21 bytes; /small takes at most 20'),
+    ])
+    const longPath = { method: 'POST', url: `/small/${'x'.repeat(500)}`, headers, payload } as const
+    expect((await app.inject(longPath)).body.length).toBeLessThan(300)
+    await app.close()
+  })
+
+  test('over the limit whose size nobody told is refused with the limit', async () => {
+    const { app } = openFace({ service: new FakeService() })
+    const port = await listenAnywhere(app)
+    const body = new ReadableStream({
+      start(controller) {
+        for (let k = 0; k < 31; k++) controller.enqueue(new Uint8Array(1_000_000).fill(0x20))
+        controller.close()
+      },
+    })
+    const request = { method: 'POST', body, duplex: 'half' } as const
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/embeddings`, request)
+    expect([answer.status, await answer.json()]).toEqual([
+      413,
+      refusal('request_too_large', 'the body is larger; /v1/embeddings takes at most 30000000'),
+    ])
+  })
+
+  test('is as large as it came, or as its headers say before it is read', async () => {
+    const app = createServer()
+    const sizes: number[] = []
+    app.addHook('onRequest', async (request) => void sizes.push(bodyBytes(request)))
+    app.post('/', (request) => {
+      sizes.push(bodyBytes(request))
+      return {}
+    })
+    await app.inject({ method: 'POST', url: '/', payload: { text: 'ü' } })
+    expect(sizes).toEqual([13, 13])
+    const port = await listenAnywhere(app)
+    const body = new Blob([EMBED]).stream()
+    await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body, duplex: 'half' })
+    expect(sizes).toEqual([13, 13, 0, 13])
+    await closeAtOnce(app)
+  })
+})
+
+describe('a key', () => {
+  const apiKey = 's3cret'
+  const authorization = (value: string | undefined) =>
+    value === undefined ? {} : { headers: { authorization: value } }
+
+  test.each(['Bearer s3cret', 's3cret'])('%s opens', async (key) => {
+    const { app } = openFace({ apiKey, service: new FakeService() })
+    for (const url of ['/v1/models', '/metrics']) {
+      expect((await app.inject({ url, ...authorization(key) })).statusCode, url).toBe(200)
+    }
+  })
+
+  test.each([
+    ['GET', '/v1/models'],
+    ['POST', '/v1/embeddings'],
+    ['GET', '/metrics'],
+    ['GET', '/nowhere'],
+    ['GET', '/ping/'],
+    ['GET', '//ping'],
+    ['POST', '/ping'],
+    ['OPTIONS', '/v1/embeddings'],
+    ['PROPFIND', '/v1/embeddings'],
+  ] as const)('%s %s asks for it', async (method, url) => {
+    const service = new FakeService()
+    const { app } = openFace({ apiKey, service })
+    // node:http knows more methods than fastify's types
+    const ask = (key: string | undefined) =>
+      app.inject({ method, url, payload: EMBED, ...authorization(key) } as InjectOptions)
+    const missing = 'the Authorization header is missing; it must be "Bearer <API_KEY>"'
+    const wrong = 'the key in the Authorization header is not the API_KEY of this server'
+    for (const [key, message] of [
+      [undefined, missing],
+      ['Bearer wrong', wrong],
+    ] as const) {
+      const { statusCode, body } = await ask(key)
+      expect(statusCode).toBe(401)
+      expect(JSON.parse(body)).toEqual(refusal('unauthorized', message, 'authentication_error'))
+    }
+    expect(service.tasks).toEqual([])
+  })
+
+  test.each(['/ping', '/health', '/ping?x=1'])('%s is open without one', async (url) => {
+    const { app } = openFace({ apiKey, service: new FakeService() })
+    expect((await app.inject(url)).statusCode).toBe(200)
+  })
+
+  test('that is wrong is told before the body is looked at', async () => {
+    const { app } = openFace({ apiKey, service: new FakeService() })
+    const answer = await app.inject({ method: 'POST', url: '/v1/embeddings', payload: '{' })
+    expect(answer.statusCode).toBe(401)
+  })
+})
+
+describe('a path', () => {
+  test.each(['/v1/%zz', '/%', '/v1/embeddings/%c0%80%'])(
+    '%s that cannot be decoded is refused',
+    async (url) => {
+      const { app } = openFace({ service: new FakeService() })
+      const answer = await app.inject({ method: 'GET', url })
+      expect([answer.statusCode, answer.json()]).toEqual([
+        400,
+        refusal('invalid_request', expect.stringContaining(url)),
+      ])
+    },
+  )
+})
+
+test('what throws unforeseen is an internal error in the same shape', async () => {
+  const app = createServer()
+  app.get('/', () => {
+    throw new TypeError('a bug')
+  })
+  const answer = await app.inject('/')
+  expect([answer.statusCode, answer.json()]).toEqual([500, refusal('internal', 'a bug', 'server_error')])
+})
+
+test('a port that is taken is told by its code', async () => {
+  const app = createServer()
+  const port = await listenAnywhere(app)
+  const second = createServer()
+  await expect(listen(second, '127.0.0.1', port)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await Promise.all([app.close(), second.close()])
+})
+
+test('listening tells host and port, where the system chose the port', async () => {
+  const app = createServer()
+  const address = await listen(app, '127.0.0.1', 0)
+  expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+  await app.close()
+})
