@@ -11,7 +11,7 @@ export async function openEngineForBench(env: Record<string, string> = {}): Prom
   rowsOf: (texts: readonly string[]) => Promise<Int32Array[]>
   close: () => Promise<void>
 }> {
-  const service = await startService(loadConfig(env, []), () => {})
+  const service = await startService({ config: loadConfig(env, []), log: () => {} })
   const tokenizers = new TokenizerThread()
   const tokenizer = await tokenizers.open((await openFolder(MODEL)).tokenizer)
   return {

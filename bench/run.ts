@@ -1,7 +1,10 @@
 /** `npm run bench` runs all; `npm run bench -- latency startup` some. Marks are aims for a 2-core machine, never asserted. */
 import { benchBatchSize } from './batch-size.ts'
+import { benchHeartbeat } from './heartbeat.ts'
+import { benchHttp } from './http.ts'
 import { printMachine } from './harness.ts'
 import { benchLatency } from './latency.ts'
+import { benchQueueWorker } from './queue-worker.ts'
 import { benchStartup } from './startup.ts'
 import { benchThroughput } from './throughput.ts'
 
@@ -9,6 +12,9 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   throughput: benchThroughput,
   latency: benchLatency,
   startup: benchStartup,
+  http: benchHttp,
+  'queue-worker': benchQueueWorker,
+  heartbeat: benchHeartbeat,
   'batch-size': benchBatchSize,
 }
 
