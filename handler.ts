@@ -62,7 +62,9 @@ async function start(config: Config, threads?: Threads): Promise<Worker> {
 async function readConfig(argv: readonly string[]): Promise<Config> {
   const { loadConfig, readDotEnv } = await import('./src/config.ts')
   const dotEnv = await readFile(new URL('.env', import.meta.url), 'utf8').then(readDotEnv, () => ({}))
-  return loadConfig({ ...dotEnv, ...process.env }, argv)
+  // A blank variable is an unset one: it must not hide what the file says.
+  const given = Object.entries(process.env).filter(([, value]) => value?.trim() !== '')
+  return loadConfig({ ...dotEnv, ...Object.fromEntries(given) }, argv)
 }
 
 /** A run that a person or a script waits for: its result is what they want to read. */

@@ -48,6 +48,7 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
   return {
     source: gateway && localSource(gateway.store, config.platform.workerId ?? 'local'),
     close: async () => {
+      gateway?.store.close()
       gateway?.webhooks.close()
       await Promise.all(apps.map((app) => app.close()))
     },
@@ -83,8 +84,13 @@ function openGateway({ config, log, lifecycle, gate }: FacesOptions): Gateway & 
       unhealthy: isReady || lifecycle.state === 'starting' ? 0 : 1,
     }
   }
+  // While models are loaded, jobs wait for them.
+  const admit = () => {
+    const { refusal, state } = lifecycle
+    if (refusal !== undefined && state !== 'starting') throw refusal
+  }
   // Nobody else could ever ask for a job whose id was not told.
-  return { store, webhooks, workers, cancelOnDisconnect: true }
+  return { store, webhooks, workers, admit, cancelOnDisconnect: true }
 }
 
 interface Address {

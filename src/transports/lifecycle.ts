@@ -1,4 +1,4 @@
-import type { ServerError } from '../errors.ts'
+import { ServerError } from '../errors.ts'
 import type { Service } from '../task.ts'
 
 /**
@@ -6,6 +6,8 @@ import type { Service } from '../task.ts'
  * finished. `failed`: a model could not be loaded, for good. The composition root moves it; probes read it.
  */
 export type State = 'starting' | 'ready' | 'draining' | 'failed'
+
+const RETRY_WHILE_LOADING_MS = 1000
 
 /** What a server is doing, from before its models are there until it ends. */
 export class Lifecycle {
@@ -22,8 +24,20 @@ export class Lifecycle {
     return this.#service
   }
 
-  get failure(): ServerError | undefined {
-    return this.#failure
+  /** Why a request cannot be served now; undefined when ready. */
+  get refusal(): ServerError | undefined {
+    switch (this.#state) {
+      case 'ready':
+        return undefined
+      case 'starting':
+        return new ServerError('starting', 'the models are being loaded', {
+          retryAfterMs: RETRY_WHILE_LOADING_MS,
+        })
+      case 'draining':
+        return new ServerError('stopping', 'the worker is stopping and takes no more work')
+      case 'failed':
+        return this.#failure
+    }
   }
 
   /** Whether work can be expected to succeed: ready, and no model has lost its threads for good. */

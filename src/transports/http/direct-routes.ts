@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WireResponse } from '../../dialects/dispatch.ts'
 import { dispatch, refuse } from '../../dialects/dispatch.ts'
-import { ServerError, asServerError } from '../../errors.ts'
+import { asServerError } from '../../errors.ts'
 import type { Gate } from '../gate.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import { sendResponse } from './send-response.ts'
@@ -13,8 +13,6 @@ export interface DirectRoutesOptions {
   readonly gate: Gate
   readonly onAnswer?: ((answer: WireResponse, ms: number) => void) | undefined
 }
-
-const RETRY_WHILE_LOADING_MS = 1000
 
 /** Takes every path that no other route does: dialects know their spellings. */
 export function directRoutes(app: FastifyInstance, options: DirectRoutesOptions): void {
@@ -35,9 +33,9 @@ async function answerTo(
   { lifecycle, gate }: DirectRoutesOptions,
 ): Promise<WireResponse> {
   const { method, url: route, body } = request
-  const { service } = lifecycle
-  if (service === undefined || lifecycle.state !== 'ready') return refuse(route, notServing(lifecycle))
+  const { service, refusal } = lifecycle
   try {
+    if (service === undefined || refusal !== undefined) throw refusal
     return await gate.run(() => dispatch({ method, route, body }, service, { signal }), {
       bytes: bodyBytes(request),
       signal,
@@ -45,14 +43,4 @@ async function answerTo(
   } catch (error) {
     return refuse(route, asServerError(error))
   }
-}
-
-function notServing({ state, failure }: Lifecycle): ServerError {
-  if (failure !== undefined) return failure
-  if (state === 'starting') {
-    return new ServerError('starting', 'the models are being loaded', {
-      retryAfterMs: RETRY_WHILE_LOADING_MS,
-    })
-  }
-  return new ServerError('stopping', 'the worker is stopping and takes no more work')
 }

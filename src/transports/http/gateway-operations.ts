@@ -11,6 +11,8 @@ import { bodyBytes, clientGone } from './server.ts'
 
 export interface Gateway {
   readonly store: JobStore
+  /** Throws where no job may be submitted now. */
+  readonly admit?: (() => void) | undefined
   /** For `/health`. */
   readonly workers: () => WorkerCounts
   /** Throws where a webhook may not be sent to. */
@@ -122,7 +124,8 @@ export async function hold(gateway: Gateway, { id, waitMs, reply }: Hold): Promi
   }
 }
 
-function submit({ store, webhooks }: Gateway, request: FastifyRequest, sync: boolean): Job {
+function submit({ store, webhooks, admit }: Gateway, request: FastifyRequest, sync: boolean): Job {
+  admit?.()
   const asked = readJobRequest(request.body)
   if (asked.webhook !== undefined) webhooks.check(asked.webhook)
   return store.submit({ ...asked, sync, bytes: bodyBytes(request) })

@@ -23,6 +23,10 @@ export function localSource(store: JobStore, workerId: string): JobSource {
     },
     progress: async (id, output) =>
       store.progress(id, { json: Buffer.from(JSON.stringify(output)), isListOfOne: false }),
-    close: async () => closing.abort(),
+    close: async () => {
+      closing.abort()
+      // Nobody will run what still waits: whoever waits for it is told.
+      store.purge()
+    },
   }
 }

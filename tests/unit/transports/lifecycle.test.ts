@@ -12,20 +12,16 @@ function serviceOf(...health: readonly boolean[]) {
 }
 
 test('it starts without a service, and is not healthy', () => {
-  const { state, service, failure, healthy } = new Lifecycle()
-  expect({ state, service, failure, healthy }).toEqual({
-    state: 'starting',
-    service: undefined,
-    failure: undefined,
-    healthy: false,
-  })
+  const { state, service, refusal, healthy } = new Lifecycle()
+  expect({ state, service, healthy }).toEqual({ state: 'starting', service: undefined, healthy: false })
+  expect(refusal).toMatchObject({ code: 'starting', retryAfterMs: 1000 })
 })
 
 test('ready, it has its service', () => {
   const lifecycle = new Lifecycle()
   const service = serviceOf(true)
   lifecycle.ready(service)
-  expect([lifecycle.state, lifecycle.healthy]).toEqual(['ready', true])
+  expect([lifecycle.state, lifecycle.healthy, lifecycle.refusal]).toEqual(['ready', true, undefined])
   expect(lifecycle.service).toBe(service)
 })
 
@@ -35,13 +31,14 @@ test('draining, it keeps the service for what is under way, and is not healthy',
   lifecycle.drain()
   expect([lifecycle.state, lifecycle.healthy]).toEqual(['draining', false])
   expect(lifecycle.service).toBeDefined()
+  expect(lifecycle.refusal).toMatchObject({ code: 'stopping' })
 })
 
 test('failed, it tells why', () => {
   const lifecycle = new Lifecycle()
   lifecycle.fail(FAILURE)
   expect([lifecycle.state, lifecycle.healthy]).toEqual(['failed', false])
-  expect(lifecycle.failure).toBe(FAILURE)
+  expect(lifecycle.refusal).toBe(FAILURE)
 })
 
 test.each<[string, (lifecycle: Lifecycle) => void]>([
