@@ -10,29 +10,30 @@ export async function readJson<S extends z.ZodType>(
   schema: S,
 ): Promise<z.output<S> | undefined> {
   const text = await readOptional(path)
-  if (text === undefined) return undefined
+  return text === undefined ? undefined : parseJson(text, schema, shortName(path))
+}
+
+/** The text of a JSON file that errors call `name`, checked. Throws `model_invalid` naming file and field. */
+export function parseJson<S extends z.ZodType>(text: string, schema: S, name: string): z.output<S> {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    // some editors open the file with a byte order mark
+    json = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (error) {
-    throw new ServerError('model_invalid', `${shortName(path)} is not JSON: ${messageOf(error)}`, {
-      cause: error,
-    })
+    throw new ServerError('model_invalid', `${name} is not JSON: ${messageOf(error)}`, { cause: error })
   }
   const result = schema.safeParse(json)
   if (result.success) return result.data
   const issues = result.error.issues.map(
     (issue) => `${issue.path.join('.') || 'the file'}: ${describeIssue(issue)}`,
   )
-  throw new ServerError('model_invalid', `${shortName(path)}: ${issues.join('; ')}`)
+  throw new ServerError('model_invalid', `${name}: ${issues.join('; ')}`)
 }
 
 async function readOptional(path: string): Promise<string | undefined> {
   try {
     if (!(await stat(path)).isFile()) throw new Error('it is not a regular file')
-    const text = await readFile(path, 'utf8')
-    // some editors open the file with a byte order mark
-    return text.replace(/^\uFEFF/, '')
+    return await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new ServerError('model_invalid', `${shortName(path)} cannot be read: ${messageOf(error)}`, {

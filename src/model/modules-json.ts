@@ -3,7 +3,7 @@ import { basename, join, normalize, sep } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
 import { parseActivation } from './activation-name.ts'
-import { readJson } from './json-file.ts'
+import { parseJson, readJson } from './json-file.ts'
 import { openWeights } from './weight-files.ts'
 import type { DenseStep, EmbeddingStep, PoolingMode, PoolingStep } from './spec.ts'
 
@@ -43,6 +43,25 @@ export interface Pipeline {
   readonly transformer: string
   readonly steps: readonly EmbeddingStep[]
 }
+
+/** A module's folder, relative to the model's, and what of it is read. */
+export interface ModuleFolder {
+  readonly path: string
+  readonly kind: 'transformer' | 'config' | 'config-and-weights' | 'nothing'
+}
+
+/** The folders that a modules.json, given as text, speaks of. Throws `model_invalid`. */
+export function moduleFolders(text: string, name: string): readonly ModuleFolder[] {
+  return parseJson(text, ModulesJson, name).map(({ path, type }, i) => ({
+    path,
+    kind: i === 0 ? 'transformer' : (READ_OF_MODULE.get(className(type)) ?? 'nothing'),
+  }))
+}
+
+const READ_OF_MODULE: ReadonlyMap<string, ModuleFolder['kind']> = new Map([
+  ['Pooling', 'config'],
+  ['Dense', 'config-and-weights'],
+])
 
 /** A folder without modules.json is a Transformer with mean pooling. Throws `model_unsupported` for a module that we lack. */
 export async function readPipeline(folder: string, model: string): Promise<Pipeline> {

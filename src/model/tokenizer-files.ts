@@ -6,7 +6,7 @@ import { readJson } from './json-file.ts'
 import type { TokenizerSpec, TruncationSide } from './spec.ts'
 
 /** Names that the Transformer module's config had over the years, the present one first. */
-const TRANSFORMER_CONFIGS = [
+export const TRANSFORMER_CONFIGS: readonly string[] = [
   'sentence_bert_config.json',
   'sentence_roberta_config.json',
   'sentence_distilbert_config.json',
