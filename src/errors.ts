@@ -43,6 +43,16 @@ export class ServerError extends Error {
   }
 }
 
+/** For work that comes when no more is taken. */
+export function stopping(): ServerError {
+  return new ServerError('stopping', 'the worker is stopping and takes no more work')
+}
+
+/** For work that its caller gave up. */
+export function cancelled(): ServerError {
+  return new ServerError('cancelled', 'the request was cancelled')
+}
+
 /** An error as it crosses a thread: structured clone keeps the message of an Error but loses its class and code. */
 export interface WireError {
   readonly code: ErrorCode

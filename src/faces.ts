@@ -34,35 +34,46 @@ export interface Faces {
 export async function openFaces(options: FacesOptions): Promise<Faces> {
   const { config, lifecycle, metrics } = options
   const gateway = config.mode === 'queue-worker' ? undefined : openGateway(options)
-  const apps: FastifyInstance[] = []
+  // Where one address cannot be had, the others are given back.
+  await using opened = new AsyncDisposableStack()
   for (const address of addresses(config)) {
     const app = createServer({ apiKey: config.apiKey })
+    opened.defer(() => app.close())
     probes(app, lifecycle)
     if (!address.onlyProbes) {
       metricsRoute(app, metrics)
       if (gateway !== undefined) gatewayRoutes(app, gateway)
       directRoutes(app, { ...options, onAnswer: metrics.answered })
     }
-    if (await tryListen(app, address, options)) apps.push(app)
+    await tryListen(app, address, options)
   }
+  // First of all: whoever waits for a job must have an answer before the servers close.
+  opened.defer(async () => {
+    gateway?.store.close()
+    await gateway?.webhooks.close()
+  })
+  const ends = opened.move()
   return {
     source: gateway && localSource(gateway.store, config.platform.workerId ?? 'local'),
-    close: async () => {
-      gateway?.store.close()
-      gateway?.webhooks.close()
-      await Promise.all(apps.map((app) => app.close()))
-    },
+    close: () => ends.disposeAsync(),
   }
 }
 
-const MAX_QUEUED_BYTES = 512_000_000
+/** Of bodies as they came; parsed, they may take several times as much. */
+const MAX_QUEUED_BYTES = 128_000_000
 const MAX_KEPT_JOBS = 10_000
 const MAX_KEPT_BYTES = 512_000_000
 
 /** RunPod's gateway, with this process as its one worker. */
-function openGateway({ config, log, lifecycle, gate }: FacesOptions): Gateway & { webhooks: Webhooks } {
+function openGateway({ config, log, lifecycle }: FacesOptions): Gateway & { webhooks: Webhooks } {
   const webhooks = new Webhooks({ allow: config.webhookHosts, log })
+  // While models are loaded, jobs wait for them.
+  const admit = () => {
+    const { refusal, state } = lifecycle
+    if (refusal !== undefined && state !== 'starting') throw refusal
+  }
   const store = new JobStore({
+    admit,
     now: () => performance.now(),
     limits: {
       maxQueuedJobs: config.queueSize,
@@ -74,7 +85,7 @@ function openGateway({ config, log, lifecycle, gate }: FacesOptions): Gateway & 
   })
   const workers = () => {
     const isReady = lifecycle.healthy
-    const isRunning = gate.running > 0
+    const isRunning = store.counts().inProgress > 0
     return {
       idle: isReady && !isRunning ? 1 : 0,
       initializing: lifecycle.state === 'starting' ? 1 : 0,
@@ -84,13 +95,8 @@ function openGateway({ config, log, lifecycle, gate }: FacesOptions): Gateway & 
       unhealthy: isReady || lifecycle.state === 'starting' ? 0 : 1,
     }
   }
-  // While models are loaded, jobs wait for them.
-  const admit = () => {
-    const { refusal, state } = lifecycle
-    if (refusal !== undefined && state !== 'starting') throw refusal
-  }
   // Nobody else could ever ask for a job whose id was not told.
-  return { store, webhooks, workers, admit, cancelOnDisconnect: true }
+  return { store, webhooks, workers, cancelOnDisconnect: true }
 }
 
 interface Address {
@@ -117,22 +123,20 @@ function addresses({ mode, apiHost, apiPort, port, portHealth, platform }: Confi
   ]
 }
 
-/** Whether it listens. A queue worker does without: the platform's own harness may sit on the port. */
+/** A queue worker does without: the platform's own harness may sit on the port. */
 async function tryListen(
   app: FastifyInstance,
   { host, port }: Address,
   { config, log }: FacesOptions,
-): Promise<boolean> {
+): Promise<void> {
   const address = `${host}:${port}`
   try {
     log('info', { event: 'listening', address: await listen(app, host, port) })
-    return true
   } catch (error) {
     const reason = messageOf(error)
     if (config.mode !== 'queue-worker') {
       throw new ServerError('port_unavailable', `cannot listen on ${address}: ${reason}`, { cause: error })
     }
     log('warn', { event: 'port_taken', address, reason })
-    return false
   }
 }

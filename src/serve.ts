@@ -1,4 +1,5 @@
 /** The serving modes, from a configuration to an exit code: queue worker, HTTP server, local API. */
+import { untilAborted } from './base/abort.ts'
 import type { Log } from './base/log.ts'
 import { Metrics } from './base/metrics.ts'
 import type { Config } from './config.ts'
@@ -26,8 +27,8 @@ export interface ServeOptions {
   readonly stop: AbortSignal
 }
 
-/** Memory that requests in line may take. */
-const MAX_WAITING_BYTES = 512 * 1024 * 1024
+/** Of bodies, as they came, of requests in line; parsed, they may take several times as much. */
+const MAX_WAITING_BYTES = 128_000_000
 
 /** Serves until told to stop; resolves with the exit code. Throws where it cannot even start. */
 export async function serve(options: ServeOptions): Promise<number> {
@@ -53,8 +54,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   try {
     const service = await startService({ ...options, onBatch: metrics.batchRan, signal: stop })
     ends.defer(() => service.close())
-    await work({ ...options, lifecycle, gate, metrics, heartbeat, source }, service.engine)
-    return 0
+    // Told to stop while it loaded: a job taken now would only be given back.
+    if (stop.aborted) return 0
+    return await work({ ...options, lifecycle, gate, metrics, heartbeat, source }, service.engine)
   } catch (error) {
     if (stop.aborted) return 0
     const failure = asServerError(error)
@@ -63,7 +65,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     if (config.mode !== 'http-server') throw failure
     // A platform that sees its container end starts it again, and again; one that answers 503 is replaced and looked at.
     log('error', { event: 'start_failed', error: failure.message })
-    await aborted(stop)
+    await untilAborted(stop)
     return 1
   }
 }
@@ -76,20 +78,25 @@ interface Running extends ServeOptions {
   readonly source: JobSource
 }
 
-/** Takes jobs and requests until told to stop, then finishes what is under way. */
-async function work(running: Running, engine: Engine): Promise<void> {
+/**
+ * Takes jobs and requests until told to stop, then finishes what is under way. The exit code: 1 where the worker ended by
+ * itself because its models cannot be revived.
+ */
+async function work(running: Running, engine: Engine): Promise<number> {
   const { config, log, lifecycle, gate, stop } = running
   const worker = openWorker(running, engine)
   lifecycle.ready(engine)
   log('info', { event: 'ready', models: engine.models().map(({ id }) => id) })
-  await Promise.race([worker.run(), aborted(stop)])
+  await Promise.race([worker.run(), untilAborted(stop)])
   lifecycle.drain()
   await Promise.all([worker.drain(config.shutdownGraceMs), gate.idle(config.shutdownGraceMs)])
+  return isBroken(engine) && !stop.aborted ? 1 : 0
 }
 
 function openWorker(running: Running, engine: Engine): QueueWorker {
-  const { config, log, gate, metrics, heartbeat, source } = running
-  const concurrency = config.mode === 'queue-worker' ? config.maxConcurrency : config.apiConcurrency
+  const { config, log, metrics, heartbeat, source } = running
+  const isQueue = config.mode === 'queue-worker'
+  const concurrency = isQueue ? config.maxConcurrency : config.apiConcurrency
   const { errorStyle } = config
   const onAnswer = metrics.answered
   return new QueueWorker({
@@ -102,18 +109,16 @@ function openWorker(running: Running, engine: Engine): QueueWorker {
     refreshWorker: config.refreshWorker,
     // A job that no queue has room for is held, and nobody needs more of them.
     isFull: () => engine.models().some(({ stats }) => stats.heldRequests > 0),
-    isBroken: () => !engine.models().every(({ healthy }) => healthy),
+    // The platform replaces a worker; a server has other models to serve, and says what is wrong with this one.
+    isBroken: () => isQueue && isBroken(engine),
     onJobEnd: metrics.jobEnded,
     run: (job, { signal, onProgress }) => {
-      const call = { signal, onProgress, whenFull: 'wait' } as const
-      return gate
-        .run(() => runJob(job, engine, { ...call, errorStyle, onAnswer }), { ...call, bytes: 0 })
-        .catch((error: unknown) => ({ error: asServerError(error).message }))
+      metrics.jobStarted()
+      return runJob(job, engine, { signal, onProgress, whenFull: 'wait', errorStyle, onAnswer })
     },
   })
 }
 
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+function isBroken(engine: Engine): boolean {
+  return !engine.models().every(({ healthy }) => healthy)
 }

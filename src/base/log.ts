@@ -23,7 +23,13 @@ export type LogEvent =
   | { event: 'thread_died'; model: string; error: string }
   | { event: 'thread_revived'; model: string; loadMs: number }
   | { event: 'job_taken'; jobId: string }
-  | { event: 'job_done'; jobId: string; ms: number; bytes: number; outcome: 'completed' | 'failed' }
+  | {
+      event: 'job_done'
+      jobId: string
+      ms: number
+      bytes: number
+      outcome: 'completed' | 'failed' | 'unwanted'
+    }
   | { event: 'job_stopped'; jobId: string }
   | { event: 'job_duplicate'; jobId: string; state: 'under way' | 'answered' }
   | { event: 'job_malformed'; reason: string }

@@ -47,6 +47,7 @@ export class Metrics {
   readonly #latency: Histogram
   readonly #jobs: Counter
   readonly #jobSeconds: Histogram
+  readonly #runningJobs: Gauge
   readonly #fill: Histogram
   readonly #rows: Histogram
   readonly #tokens: Counter
@@ -81,37 +82,30 @@ export class Metrics {
     this.#rows = new Histogram({ ...own('batch_rows', 'Rows of a batch', ['model']), buckets: ROWS })
     this.#tokens = new Counter(own('tokens_total', 'Tokens computed', ['model']))
     this.#busySeconds = new Counter(own('device_busy_seconds_total', 'Seconds of computing', ['model']))
-    this.#gauge('queue_items', 'Items that wait for a batch', models, ({ stats }) => stats.queuedItems)
-    this.#gauge('queue_tokens', 'Tokens that wait for a batch', models, ({ stats }) => stats.waitingTokens)
-    this.#gauge(
-      'held_requests',
-      'Jobs that wait for room in the queue',
-      models,
-      ({ stats }) => stats.heldRequests,
-    )
-    this.#gauge('running_batches', 'Batches under way', models, ({ stats }) => stats.runningBatches)
-    this.#gauge('device_busy_ratio', 'Share of the time since the last reading', models, ({ id }) =>
-      this.#readBusy(id),
-    )
-    new Gauge({
-      ...own('requests_in_flight', 'Jobs and direct requests being answered'),
-      collect() {
-        this.set(gate().running)
-      },
-    })
-    new Gauge({
-      ...own('requests_waiting', 'Jobs and direct requests in line'),
-      collect() {
-        this.set(gate().waiting)
-      },
-    })
+    const perModel = (name: string, help: string, read: (model: ModelGauges) => number) => {
+      const readAll = (gauge: Gauge) => {
+        for (const model of models()) gauge.set({ model: model.id }, read(model))
+      }
+      this.#gauge(name, help, readAll, ['model'])
+    }
+    perModel('queue_items', 'Items that wait for a batch', ({ stats }) => stats.queuedItems)
+    perModel('queue_tokens', 'Tokens that wait for a batch', ({ stats }) => stats.waitingTokens)
+    perModel('held_requests', 'Jobs that wait for room in the queue', ({ stats }) => stats.heldRequests)
+    perModel('running_batches', 'Batches under way', ({ stats }) => stats.runningBatches)
+    perModel('device_busy_ratio', 'Share of the time since the last reading', ({ id }) => this.#readBusy(id))
+    this.#runningJobs = new Gauge(own('jobs_in_flight', 'Jobs being run, or having their result delivered'))
+    this.#gauge('requests_in_flight', 'Direct requests being answered', (gauge) => gauge.set(gate().running))
+    this.#gauge('requests_waiting', 'Direct requests in line', (gauge) => gauge.set(gate().waiting))
   }
 
   readonly answered = ({ route = 'none', model = 'none', status }: AnswerFacts, ms: number): void => {
     this.#latency.observe({ route, model, status }, ms / 1000)
   }
 
+  readonly jobStarted = (): void => this.#runningJobs.inc()
+
   readonly jobEnded = ({ outcome, ms }: { outcome: string; ms: number }): void => {
+    this.#runningJobs.dec()
     this.#jobs.inc({ outcome })
     this.#jobSeconds.observe(ms / 1000)
   }
@@ -133,21 +127,16 @@ export class Metrics {
     return this.#registry.metrics()
   }
 
-  #gauge(
-    name: string,
-    help: string,
-    models: () => readonly ModelGauges[],
-    read: (model: ModelGauges) => number,
-  ): void {
-    new Gauge({
+  /** Read when somebody asks. */
+  #gauge(name: string, help: string, read: (gauge: Gauge) => void, labelNames: readonly string[] = []): void {
+    const gauge: Gauge = new Gauge({
       name: `embeddings_${name}`,
       help,
-      labelNames: ['model'],
-      registers: [this.#registry],
-      collect() {
-        for (const model of models()) this.set({ model: model.id }, read(model))
-      },
+      labelNames,
+      registers: [],
+      collect: () => read(gauge),
     })
+    this.#registry.registerMetric(gauge)
   }
 
   #readBusy(model: string): number {

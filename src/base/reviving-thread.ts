@@ -1,5 +1,5 @@
 import type { Transferable } from 'node:worker_threads'
-import { ServerError, messageOf } from '../errors.ts'
+import { ServerError, messageOf, stopping } from '../errors.ts'
 import { ThreadClient } from './thread-client.ts'
 import type { CallMap } from './thread-protocol.ts'
 
@@ -51,7 +51,7 @@ export class RevivingThread<C extends CallMap<C>> {
     transfer: readonly Transferable[] = [],
   ): Promise<C[K]['reply']> {
     if (this.#reviving !== undefined || !this.#thread.alive) await this.#revive()
-    if (this.#closed) throw this.#stopping()
+    if (this.#closed) throw stopping()
     return this.#thread.call(kind, ask, transfer)
   }
 
@@ -68,7 +68,7 @@ export class RevivingThread<C extends CallMap<C>> {
   }
 
   async #replace(): Promise<void> {
-    if (this.#closed) throw this.#stopping()
+    if (this.#closed) throw stopping()
     const start = performance.now()
     const thread = this.#start()
     try {
@@ -94,9 +94,5 @@ export class RevivingThread<C extends CallMap<C>> {
     return new ThreadClient<C>(this.#file, this.#name, (error) => {
       if (!this.#closed) this.#events.onDeath?.(error)
     })
-  }
-
-  #stopping(): ServerError {
-    return new ServerError('stopping', 'the worker is stopping and takes no more work')
   }
 }

@@ -1,5 +1,5 @@
 /** How many items may wait for a model, and what becomes of a request that finds no room. */
-import { ServerError } from '../errors.ts'
+import { ServerError, cancelled } from '../errors.ts'
 
 export interface AdmissionOptions {
   /** The model, for errors. */
@@ -113,7 +113,7 @@ export class Admission {
       const index = this.#held.indexOf(held)
       if (index < 0) return
       this.#held.splice(index, 1)
-      held.settled.reject(new ServerError('cancelled', 'the request was cancelled'))
+      held.settled.reject(cancelled())
       // A smaller one behind it may fit.
       this.release(0)
     }

@@ -1,6 +1,6 @@
 /** One model's queue and device: admission, batching, delivery, and what happens when a batch fails. */
 import type { BatchFacts } from '../base/metrics.ts'
-import { ServerError } from '../errors.ts'
+import { ServerError, cancelled, stopping } from '../errors.ts'
 import type { Runner, RunResult } from '../runtime/runner.ts'
 import { joinRows } from '../runtime/runner.ts'
 import type { CallOptions, ModelStats } from '../task.ts'
@@ -288,12 +288,4 @@ function named(error: unknown, row: Row): unknown {
   return new ServerError('inference_failed', `${row.request.noun} ${row.index}: ${error.message}`, {
     cause: error,
   })
-}
-
-function cancelled(): ServerError {
-  return new ServerError('cancelled', 'the request was cancelled')
-}
-
-function stopping(): ServerError {
-  return new ServerError('stopping', 'the worker is stopping and takes no more work')
 }

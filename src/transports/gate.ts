@@ -1,6 +1,5 @@
 import PQueue from 'p-queue'
-import { ServerError } from '../errors.ts'
-import type { CallOptions } from '../task.ts'
+import { ServerError, cancelled } from '../errors.ts'
 
 export interface GateOptions {
   /** Tasks in flight: RUNPOD_MAX_CONCURRENCY. */
@@ -11,14 +10,16 @@ export interface GateOptions {
   readonly maxWaitingBytes: number
 }
 
-export interface GateRequest extends CallOptions {
+export interface GateRequest {
   /** Of the request's body; what waits holds it in memory. */
   readonly bytes: number
+  /** Ends the wait, not what runs. */
+  readonly signal?: AbortSignal | undefined
 }
 
 const RETRY_AFTER_MS = 1000
 
-/** Lets so many tasks run at once; more wait in line, and one too many is refused. */
+/** For requests that nobody else counts: lets so many tasks run at once; more wait in line, and one too many is refused. */
 export class Gate {
   readonly #options: GateOptions
   readonly #queue: PQueue
@@ -46,10 +47,10 @@ export class Gate {
   }
 
   /** What `task` resolves or rejects with. Throws `overloaded` where the line is full, `cancelled` where its signal ends the wait. */
-  async run<T>(task: () => Promise<T>, { bytes, signal, whenFull }: GateRequest): Promise<T> {
+  async run<T>(task: () => Promise<T>, { bytes, signal }: GateRequest): Promise<T> {
     const { concurrency, maxWaiting, maxWaitingBytes } = this.#options
-    const mayBeRefused = whenFull !== 'wait' && this.running >= concurrency
-    if (mayBeRefused && (this.waiting >= maxWaiting || this.#waitingBytes + bytes > maxWaitingBytes)) {
+    const mustWait = this.running >= concurrency
+    if (mustWait && (this.waiting >= maxWaiting || this.#waitingBytes + bytes > maxWaitingBytes)) {
       throw new ServerError(
         'overloaded',
         `${this.running} requests are in flight and ${this.waiting} wait (${this.#waitingBytes >> 20} MB); the limits are ${concurrency} (RUNPOD_MAX_CONCURRENCY), and ${maxWaiting} or ${maxWaitingBytes >> 20} MB waiting`,
@@ -86,8 +87,4 @@ export class Gate {
       leaveLine()
     }
   }
-}
-
-function cancelled(): ServerError {
-  return new ServerError('cancelled', 'the request was cancelled')
 }

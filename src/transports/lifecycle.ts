@@ -1,4 +1,4 @@
-import { ServerError } from '../errors.ts'
+import { ServerError, stopping } from '../errors.ts'
 import type { Service } from '../task.ts'
 
 /**
@@ -26,18 +26,11 @@ export class Lifecycle {
 
   /** Why a request cannot be served now; undefined when ready. */
   get refusal(): ServerError | undefined {
-    switch (this.#state) {
-      case 'ready':
-        return undefined
-      case 'starting':
-        return new ServerError('starting', 'the models are being loaded', {
-          retryAfterMs: RETRY_WHILE_LOADING_MS,
-        })
-      case 'draining':
-        return new ServerError('stopping', 'the worker is stopping and takes no more work')
-      case 'failed':
-        return this.#failure
-    }
+    if (this.#state === 'ready') return undefined
+    if (this.#state === 'failed') return this.#failure
+    if (this.#state === 'draining') return stopping()
+    const retryAfterMs = RETRY_WHILE_LOADING_MS
+    return new ServerError('starting', 'the models are being loaded', { retryAfterMs })
   }
 
   /** Whether work can be expected to succeed: ready, and no model has lost its threads for good. */

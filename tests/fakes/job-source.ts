@@ -1,5 +1,10 @@
 /** A job source driven by hand: a take waits until the test gives jobs, and results are kept. */
-import type { EncodedResult, JobSource, TakeOptions } from '../../src/transports/runpod/job-source.ts'
+import type {
+  EncodedResult,
+  JobSource,
+  Receipt,
+  TakeOptions,
+} from '../../src/transports/runpod/job-source.ts'
 
 interface Waiter<T> {
   readonly resolve: (items: readonly T[]) => void
@@ -20,6 +25,8 @@ export class FakeJobSource implements JobSource {
   readonly progressed: { id: string; output: object }[] = []
   /** Set: results wait until it resolves, and what it rejects with is thrown. */
   finishing: Promise<void> | undefined
+  /** What becomes of results. */
+  receipt: Receipt = 'delivered'
   /** Set: progress posts wait until it resolves. */
   progressing: Promise<void> | undefined
   #take: Waiter<unknown> | undefined
@@ -43,7 +50,7 @@ export class FakeJobSource implements JobSource {
       signal.addEventListener('abort', () => reject(signal.reason))
     })
 
-  readonly finish = async (id: string, result: EncodedResult, signal: AbortSignal): Promise<void> => {
+  readonly finish = async (id: string, result: EncodedResult, signal: AbortSignal): Promise<Receipt> => {
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason))
     })
@@ -52,6 +59,7 @@ export class FakeJobSource implements JobSource {
     const told =
       'error' in outcome ? outcome : { output: JSON.parse(Buffer.from(outcome.output.json).toString()) }
     this.finished.push({ id, ...told, stopPod })
+    return this.receipt
   }
 
   readonly progress = async (id: string, output: object): Promise<void> => {

@@ -1,7 +1,8 @@
 /** A worker over a fake source; its jobs run until the test ends them. */
 import type { JobResult } from '../../src/transports/runpod/job.ts'
-import type { Job, JobEnd, QueueWorkerOptions, RunJobOptions } from '../../src/transports/runpod/worker.ts'
-import { openQueueWorker } from '../../src/transports/runpod/worker.ts'
+import type { Job } from '../../src/transports/runpod/taken-job.ts'
+import type { JobEnd, QueueWorkerOptions, RunJobOptions } from '../../src/transports/runpod/worker.ts'
+import { QueueWorker } from '../../src/transports/runpod/worker.ts'
 import { openDeliver } from '../../src/transports/runpod/deliver.ts'
 import { FakeJobSource } from './job-source.ts'
 import { recordLog } from './recording-log.ts'
@@ -28,7 +29,7 @@ export function openFakeWorker(options: Partial<QueueWorkerOptions> = {}) {
     running.set(id, { ...callOptions, job, end: (result = { output: id }) => resolve(result), fail: reject })
     return promise
   }
-  const worker = openQueueWorker({
+  const worker = new QueueWorker({
     source,
     run,
     deliver: openDeliver({}),

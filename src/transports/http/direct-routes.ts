@@ -6,7 +6,8 @@ import { asServerError } from '../../errors.ts'
 import type { Gate } from '../gate.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import { sendResponse } from './send-response.ts'
-import { bodyBytes, clientGone } from './server.ts'
+import { bodyBytes } from './body.ts'
+import { clientGone } from './server.ts'
 
 export interface DirectRoutesOptions {
   readonly lifecycle: Lifecycle

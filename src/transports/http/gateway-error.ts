@@ -1,7 +1,8 @@
 /** The gateway's errors: `{"error":"…"}`, whatever the route. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { ERRORS, ServerError } from '../../errors.ts'
-import { bodyBytes } from './server.ts'
+import type { ServerError } from '../../errors.ts'
+import { ERRORS } from '../../errors.ts'
+import { toServerError } from './http-error.ts'
 
 export function sendRefusal(reply: FastifyReply, status: number, error: string): FastifyReply {
   return reply.code(status).send({ error })
@@ -25,16 +26,7 @@ export function sendError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  if (!(error instanceof ServerError)) {
-    const isTooLarge = error.code === 'FST_ERR_CTP_BODY_TOO_LARGE'
-    return sendRefusal(reply, error.statusCode ?? 500, isTooLarge ? tooLarge(request) : error.message)
-  }
-  if (error.retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000))
-  return sendRefusal(reply, ERRORS[error.code].http, error.message)
-}
-
-function tooLarge(request: FastifyRequest): string {
-  const bytes = bodyBytes(request)
-  const has = bytes > 0 ? `has ${bytes} bytes` : 'is larger'
-  return `the body ${has}; this route takes at most ${request.routeOptions.bodyLimit}`
+  const { code, message, retryAfterMs } = toServerError(error, request)
+  if (retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(retryAfterMs / 1000))
+  return sendRefusal(reply, ERRORS[code].http, message)
 }

@@ -7,12 +7,11 @@ import { isEnded } from './job.ts'
 import { briefJson, requestsJson, statusJson, streamJson } from './job-json.ts'
 import { TTL, readJobRequest } from './job-request.ts'
 import type { JobStore } from './job-store.ts'
-import { bodyBytes, clientGone } from './server.ts'
+import { bodyBytes } from './body.ts'
+import { clientGone } from './server.ts'
 
 export interface Gateway {
   readonly store: JobStore
-  /** Throws where no job may be submitted now. */
-  readonly admit?: (() => void) | undefined
   /** For `/health`. */
   readonly workers: () => WorkerCounts
   /** Throws where a webhook may not be sent to. */
@@ -124,8 +123,7 @@ export async function hold(gateway: Gateway, { id, waitMs, reply }: Hold): Promi
   }
 }
 
-function submit({ store, webhooks, admit }: Gateway, request: FastifyRequest, sync: boolean): Job {
-  admit?.()
+function submit({ store, webhooks }: Gateway, request: FastifyRequest, sync: boolean): Job {
   const asked = readJobRequest(request.body)
   if (asked.webhook !== undefined) webhooks.check(asked.webhook)
   return store.submit({ ...asked, sync, bytes: bodyBytes(request) })

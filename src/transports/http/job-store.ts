@@ -1,6 +1,6 @@
 /** The state machine of a gateway's jobs: who may do what to which, and for how long it is known. No HTTP in it. */
 import { randomUUID } from 'node:crypto'
-import { ServerError } from '../../errors.ts'
+import { stopping } from '../../errors.ts'
 import type { EncodedOutput } from '../runpod/job-source.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Job, JobCounts, JobOutcome, JobStatus } from './job.ts'
@@ -22,6 +22,8 @@ export interface JobStoreOptions {
   readonly limits: QueueLimits & KeepLimits
   /** How long a job's result is kept from its end on; as on the platform unless told. */
   readonly retentionMs?: { readonly async: number; readonly sync: number } | undefined
+  /** Throws where no job is taken now. */
+  readonly admit?: (() => void) | undefined
   /** Told of every job that a client puts into the queue, for the first time or for another try. Must not throw. */
   readonly onQueue?: ((job: Job) => void) | undefined
   /** Told of every job that reaches an end, while its input is still there. Must not throw. */
@@ -47,12 +49,12 @@ export class JobStore {
 
   constructor(options: JobStoreOptions) {
     this.#options = options
-    this.#open = new OpenJobs(options.limits)
+    this.#open = new OpenJobs(options)
     this.#kept = new KeptJobs(options.limits)
     this.#timer = setInterval(() => this.sweep(), SWEEP_INTERVAL_MS).unref()
   }
 
-  /** Throws `overloaded` where the queue is full, `stopping` once closed. */
+  /** Throws `overloaded` where the queue is full, `stopping` once closed, and what `admit` throws. */
   submit(submission: Submission): Job {
     this.#refuseOnceClosed()
     this.#open.check(submission.bytes)
@@ -224,7 +226,7 @@ export class JobStore {
   }
 
   #refuseOnceClosed(): void {
-    if (this.#closed) throw new ServerError('stopping', 'the worker is stopping and takes no more work')
+    if (this.#closed) throw stopping()
   }
 
   #tryAgain(job: StoredJob): void {

@@ -19,7 +19,7 @@ export function localSource(store: JobStore, workerId: string): JobSource {
     },
     stopped: (signal) => store.nextStops(workerId, until(signal)),
     finish: async (id, { outcome }) => {
-      store.finish(id, workerId, outcome)
+      return store.finish(id, workerId, outcome) === 'accepted' ? 'delivered' : 'unwanted'
     },
     progress: async (id, output) =>
       store.progress(id, { json: Buffer.from(JSON.stringify(output)), isListOfOne: false }),

@@ -8,18 +8,24 @@ export interface QueueLimits {
   readonly maxQueuedBytes: number
 }
 
+export interface OpenJobsOptions {
+  readonly limits: QueueLimits
+  /** Throws where no job is taken now. */
+  readonly admit?: (() => void) | undefined
+}
+
 const RETRY_AFTER_MS = 1000
 
 /** Jobs that have not ended: those that wait, in their order, and those that a worker has. */
 export class OpenJobs {
-  readonly #limits: QueueLimits
+  readonly #options: OpenJobsOptions
   readonly #queue = new LinkedList<StoredJob>()
   /** In the order in which they were taken. */
   readonly #running = new Set<StoredJob>()
   #bytes = 0
 
-  constructor(limits: QueueLimits) {
-    this.#limits = limits
+  constructor(options: OpenJobsOptions) {
+    this.#options = options
   }
 
   /** The next to be taken. */
@@ -31,9 +37,11 @@ export class OpenJobs {
     return { inProgress: this.#running.size, inQueue: this.#queue.size }
   }
 
-  /** Throws `overloaded` where a job of this size has no room. */
+  /** Throws what `admit` throws, and `overloaded` where a job of this size has no room. */
   check(bytes: number): void {
-    const { maxQueuedJobs, maxQueuedBytes } = this.#limits
+    const { admit, limits } = this.#options
+    admit?.()
+    const { maxQueuedJobs, maxQueuedBytes } = limits
     const { size } = this.#queue
     if (size >= maxQueuedJobs) {
       throw new ServerError('overloaded', `${size} jobs wait; the queue holds at most ${maxQueuedJobs}`, {

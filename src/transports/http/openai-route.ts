@@ -5,7 +5,7 @@ import { pathPart } from './gateway-request.ts'
 import { isEnded } from './job.ts'
 import { DEFAULT_POLICY } from './job-request.ts'
 import { openaiBody } from './openai-body.ts'
-import { bodyBytes } from './server.ts'
+import { bodyBytes } from './body.ts'
 
 /** As long as `/runsync` can be held. */
 const CEILING_MS = 300_000

@@ -1,10 +1,11 @@
 /** A fastify instance that stands up to bad clients: what every HTTP face of the worker has in common. */
 import type { Socket } from 'node:net'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fastify from 'fastify'
 import { refuse } from '../../dialects/dispatch.ts'
-import { ServerError, asServerError } from '../../errors.ts'
 import { keyCheck } from './authorize.ts'
+import { MAX_BODY_BYTES, readJson } from './body.ts'
+import { toServerError } from './http-error.ts'
 import { sendResponse } from './send-response.ts'
 
 export interface ServerOptions {
@@ -16,16 +17,6 @@ export interface ServerOptions {
   /** Time that a client has for the headers of a request. */
   readonly headersTimeoutMs?: number
 }
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Of the body as it came; 0 until it is read. */
-    readBytes: number
-  }
-}
-
-/** RunPod's load balancer passes that much on. */
-export const MAX_BODY_BYTES = 30_000_000
 
 const MAX_CONNECTIONS = 8192
 const MAX_HEADER_BYTES = 16_384
@@ -91,11 +82,6 @@ export function clientGone(reply: FastifyReply): AbortSignal {
   return controller.signal
 }
 
-/** Bytes of a request's body: as it came, or before it is read as its headers tell; 0 where they don't. */
-export function bodyBytes(request: FastifyRequest): number {
-  return request.readBytes || Number(request.headers['content-length'] ?? 0) || 0
-}
-
 const TOO_MANY_CONNECTIONS = JSON.stringify({
   error: { message: 'too many connections', type: 'rate_limit_error', param: null, code: 'overloaded' },
 })
@@ -120,54 +106,4 @@ function endStragglers(app: FastifyInstance): void {
     const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS).unref()
     app.server.once('close', () => clearTimeout(timer))
   })
-}
-
-const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i
-
-/** `JSON.parse` as it is: nobody merges what clients send, so a key named `__proto__` is a key like others. */
-function readJson(app: FastifyInstance, anyContentType: boolean): void {
-  app.decorateRequest('readBytes', 0)
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    request.readBytes = body.length
-    const type = request.headers['content-type']
-    if (body.length === 0) return done(null, undefined)
-    if (type !== undefined && !anyContentType && !JSON_TYPE.test(type)) {
-      return done(wrongType(type))
-    }
-    try {
-      done(null, JSON.parse(body.toString('utf8')))
-    } catch (error) {
-      done(
-        new ServerError('invalid_request', `the body is not JSON: ${asServerError(error).message}`, {
-          cause: error,
-        }),
-      )
-    }
-  })
-}
-
-function wrongType(type: string): ServerError {
-  return new ServerError(
-    'wrong_content_type',
-    `content-type is ${JSON.stringify(type.slice(0, 60))}; it must be application/json`,
-  )
-}
-
-function toServerError(error: Error & Partial<FastifyError>, request: FastifyRequest): ServerError {
-  if (error instanceof ServerError) return error
-  const { code, statusCode = 500 } = error
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return tooLarge(request)
-  // a type that is none
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return wrongType(request.headers['content-type'] ?? '')
-  const isTheirs = statusCode >= 400 && statusCode < 500
-  return isTheirs ? new ServerError('invalid_request', error.message, { cause: error }) : asServerError(error)
-}
-
-function tooLarge(request: FastifyRequest): ServerError {
-  const limit = request.routeOptions.bodyLimit ?? MAX_BODY_BYTES
-  const size = bodyBytes(request)
-  const has = size > 0 ? `has ${size} bytes` : 'is larger'
-  const [path = ''] = request.url.split('?')
-  return new ServerError('request_too_large', `the body ${has}; ${path.slice(0, 100)} takes at most ${limit}`)
 }

@@ -1,4 +1,4 @@
-import { ServerError } from '../../errors.ts'
+import { cancelled } from '../../errors.ts'
 
 export interface WaitOptions {
   /** Milliseconds after which the wait ends without. */
@@ -27,13 +27,13 @@ export class WaitingLine<T> {
 
   /** Served at once where that is possible. Rejects with `cancelled` when aborted; what was served is never lost so. */
   async wait(wish: Wish<T>, { waitMs, signal }: WaitOptions): Promise<T> {
-    if (signal?.aborted === true) throw gaveUp()
+    if (signal?.aborted === true) throw cancelled()
     const served = wish.serve()
     if (served !== undefined) return served
     const waiting: Waiting<T> = { ...wish, settled: Promise.withResolvers() }
     const timer = setTimeout(() => this.#leave(waiting), waitMs)
     const onAbort = () => {
-      if (this.#line.delete(waiting)) waiting.settled.reject(gaveUp())
+      if (this.#line.delete(waiting)) waiting.settled.reject(cancelled())
     }
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#line.add(waiting)
@@ -64,8 +64,4 @@ export class WaitingLine<T> {
   #leave(waiting: Waiting<T>): void {
     if (this.#line.delete(waiting)) waiting.settled.resolve(waiting.otherwise())
   }
-}
-
-function gaveUp(): ServerError {
-  return new ServerError('cancelled', 'the request was cancelled')
 }

@@ -1,3 +1,4 @@
+import { pause } from '../../base/abort.ts'
 import type { Log } from '../../base/log.ts'
 import { ServerError, messageOf } from '../../errors.ts'
 import type { Job } from './job.ts'
@@ -15,6 +16,7 @@ export interface WebhookOptions {
 
 const TRIES = 3
 const PAUSE_MS = 10_000
+const CLOSE_GRACE_MS = 3000
 const ANSWER_LIMIT_MS = 10_000
 /** Of bodies that wait for a host that is slow or gone. */
 const MAX_PENDING_BYTES = 100_000_000
@@ -22,7 +24,11 @@ const MAX_PENDING_BYTES = 100_000_000
 /** Tells an address of the client's choice how its job ended. */
 export class Webhooks {
   readonly #options: WebhookOptions
+  /** Aborted: nothing is tried again. */
   readonly #closing = new AbortController()
+  /** Aborted: nothing is waited for. */
+  readonly #over = new AbortController()
+  readonly #sending = new Set<Promise<void>>()
   #pendingBytes = 0
 
   constructor(options: WebhookOptions) {
@@ -47,6 +53,23 @@ export class Webhooks {
   async send(job: Job): Promise<void> {
     const { id, webhook } = job
     if (webhook === undefined) return
+    const sending = this.#send(id, webhook, job).catch((error: unknown) => {
+      this.#options.log('warn', { event: 'webhook_failed', jobId: id, error: messageOf(error) })
+    })
+    this.#sending.add(sending)
+    await sending
+    this.#sending.delete(sending)
+  }
+
+  /** No more second tries; what is under way has a moment to arrive. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    const timer = setTimeout(() => this.#over.abort(), CLOSE_GRACE_MS)
+    await Promise.all(this.#sending)
+    clearTimeout(timer)
+  }
+
+  async #send(id: string, webhook: string, job: Job): Promise<void> {
     const body = await webhookJson(job)
     const { log } = this.#options
     if (this.#pendingBytes + body.byteLength > MAX_PENDING_BYTES) {
@@ -58,11 +81,6 @@ export class Webhooks {
     if (error !== undefined) log('warn', { event: 'webhook_failed', jobId: id, error })
   }
 
-  /** Gives up what is under way. */
-  close(): void {
-    this.#closing.abort()
-  }
-
   /** Resolves with what went wrong at last, if it did. */
   async #deliver(webhook: string, body: Buffer): Promise<string | undefined> {
     const { signal } = this.#closing
@@ -70,6 +88,7 @@ export class Webhooks {
       const error = await this.#post(webhook, body)
       if (error === undefined || tries === TRIES || signal.aborted) return error
       await pause(PAUSE_MS, signal)
+      if (signal.aborted) return error
     }
   }
 
@@ -83,7 +102,7 @@ export class Webhooks {
         body,
         // It could lead to a host that is not allowed.
         redirect: 'manual',
-        signal: AbortSignal.any([limit.signal, this.#closing.signal]),
+        signal: AbortSignal.any([limit.signal, this.#over.signal]),
       })
       await response.body?.cancel()
       return response.status === 200 ? undefined : `HTTP ${response.status}`
@@ -97,15 +116,4 @@ export class Webhooks {
 
 function withPort({ hostname, port, protocol }: URL): string {
   return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
-}
-
-/** Ends early where the signal says so. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const end = () => resolve()
-  const timer = setTimeout(end, ms)
-  signal.addEventListener('abort', end)
-  await promise
-  clearTimeout(timer)
-  signal.removeEventListener('abort', end)
 }

@@ -23,8 +23,8 @@ export interface Delivery {
 /** Rejects only where `signal` aborts. */
 export type Deliver = (delivery: Delivery) => Promise<EncodedOutcome>
 
-/** What RunPod documents for /runsync. */
-const MAX_RESULT_BYTES = 20_000_000
+/** What RunPod documents for /runsync, less what stands around an output. */
+const MAX_RESULT_BYTES = 20_000_000 - 1000
 const MAX_ERROR_CHARACTERS = 16_000
 
 export const SIZE_HINT =

@@ -4,6 +4,14 @@ import { messageOf } from '../../errors.ts'
 import type { HeartbeatCalls, PingFailures, PingSettings } from './heartbeat-protocol.ts'
 import { addParams } from './platform-url.ts'
 
+/**
+ * Jobs named in one ping. Their ids stand in its address, which servers take up to a length only: 8 kB, with many, and an id
+ * of RunPod has some 45 characters. The ids of more jobs go with several pings of the same beat. What a ping that names a
+ * part says of the others is not documented: every job is named at every beat, so a platform that looks at when each was
+ * named last misses none. Up to this number, all stand in one ping, as RunPod's own worker sends it.
+ */
+const MAX_NAMED = 100
+
 const RETRIED = [429, 500, 502, 503, 504]
 const RETRY_MS = [0, 2000, 4000]
 
@@ -40,13 +48,14 @@ class Pinger {
     return { count, lastError: this.#lastError }
   }
 
-  /** One ping at a time: a slow one stands for the beats that it outlasts, and a new beat for a retry that still waits. */
+  /** One beat at a time: a slow one stands for those that it outlasts, and a new one for a retry that still waits. */
   async #beat(retries = 0): Promise<void> {
     if (this.#isPinging) return
     clearTimeout(this.#retryTimer)
     this.#isPinging = true
-    const failure = await this.#ping()
+    const failures = await Promise.all(this.#parts().map((jobIds) => this.#ping(jobIds)))
     this.#isPinging = false
+    const failure = failures.find((one) => one !== undefined)
     if (failure === undefined) return
     this.#failureCount++
     this.#lastError = failure.error
@@ -54,9 +63,14 @@ class Pinger {
     if (retryMs !== undefined) this.#retryTimer = setTimeout(() => void this.#beat(retries + 1), retryMs)
   }
 
-  async #ping(): Promise<{ error: string; retry: boolean } | undefined> {
+  #parts(): (readonly string[])[] {
+    const count = Math.max(1, Math.ceil(this.jobIds.length / MAX_NAMED))
+    return Array.from({ length: count }, (_, i) => this.jobIds.slice(i * MAX_NAMED, (i + 1) * MAX_NAMED))
+  }
+
+  async #ping(jobIds: readonly string[]): Promise<{ error: string; retry: boolean } | undefined> {
     const { url, apiKey, intervalMs, version } = this.#settings
-    const jobs = this.jobIds.length === 0 ? '' : `job_id=${encodeURIComponent(this.jobIds.join(','))}&`
+    const jobs = jobIds.length === 0 ? '' : `job_id=${encodeURIComponent(jobIds.join(','))}&`
     try {
       const response = await fetch(addParams(url, `${jobs}runpod_version=${encodeURIComponent(version)}`), {
         // A connection kept over a freeze of the process would swallow the next ping.

@@ -9,14 +9,21 @@ export interface JobSource {
   /** Waits until jobs shall stop, then resolves with their ids; with none where the wait ended without. */
   readonly stopped: (signal: AbortSignal) => Promise<readonly string[]>
   /**
-   * Resolves once the result has arrived, or is known to be unwanted. Rejects where it is lost; with `ResultReplaced` where
-   * the job has failed for it.
+   * Resolves once the result has arrived, or is known to be unwanted: then the job counts as not answered, and may come
+   * again. Rejects where it is lost; with `ResultReplaced` where the job has failed for it.
    */
-  readonly finish: (id: string, result: EncodedResult, signal: AbortSignal) => Promise<void>
+  readonly finish: (id: string, result: EncodedResult, signal: AbortSignal) => Promise<Receipt>
   /** Tells how far a job is. Best effort: never rejects. */
   readonly progress: (id: string, output: object) => Promise<void>
   /** Whatever waits ends. */
   readonly close: () => Promise<void>
+}
+
+export type Receipt = 'delivered' | 'unwanted'
+
+/** What `finish` throws where the output was rejected and an error has taken its place: the job has failed. */
+export class ResultReplaced extends Error {
+  override readonly name = 'ResultReplaced'
 }
 
 export interface TakeOptions {

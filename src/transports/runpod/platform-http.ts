@@ -1,12 +1,16 @@
+import { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
 import type { Dispatcher } from 'undici'
+import { messageOf } from '../../errors.ts'
+import { BrokenAnswer } from './broken-answer.ts'
 
 export interface Ask {
   readonly method: 'GET' | 'POST'
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: Uint8Array
-  /** Aborted: the call rejects, unless it is answered already. */
+  /** Its parts, which are not copied. */
+  readonly body?: readonly Uint8Array[]
+  /** Aborted: the call rejects, unless it is answered already, be it that the answer has arrived and was not read yet. */
   readonly signal: AbortSignal
   /** How long an answer may take to begin. */
   readonly limitMs: number
@@ -30,10 +34,12 @@ interface Call {
 /** Idle connections are dropped early: a balancer that drops them first would make calls fail. */
 const KEEP_ALIVE_MS = 4000
 const CONNECT_LIMIT_MS = 10_000
-const BODY_LIMIT_MS = 30_000
+/** How long an answer may fall silent. A limit of the whole would be too short for large ones, which come again. */
+const SILENCE_MS = 30_000
 
-/** After a thaw, what has arrived already is read before a call is given up; then its connection may still end in order. */
+/** What has arrived already is read before a call is given up. */
 const ARRIVED_MS = 100
+/** After a thaw, the old connections may still end in order. */
 const STALE_MS = 5000
 
 /** Enough to keep the connection; more of an answer that nobody reads is not worth the wait. */
@@ -53,7 +59,7 @@ export class PlatformHttp {
     this.#headers = headers
   }
 
-  /** Undefined where no answer began within the limit. Throws on network errors and where an answer breaks off. */
+  /** Undefined where no answer began within the limit. Throws on network errors, and `BrokenAnswer`. */
   async send(ask: Ask): Promise<Reply | undefined> {
     for (;;) {
       const call: Call = { controller: new AbortController(), answered: false }
@@ -76,11 +82,7 @@ export class PlatformHttp {
     const stale = this.#agent
     const calls = [...this.#calls]
     this.#agent = openAgent()
-    const giveUp = () => {
-      for (const { answered, controller } of calls) if (!answered) controller.abort(THAWED)
-    }
-    // Timers come before what can be read: after a blocked turn only the end of the next one has seen it all.
-    setTimeout(() => setImmediate(giveUp), ARRIVED_MS).unref()
+    for (const call of calls) giveUp(call, THAWED)
     setTimeout(() => void stale.destroy(), STALE_MS).unref()
   }
 
@@ -90,25 +92,23 @@ export class PlatformHttp {
   }
 
   async #sendOnce(ask: Ask, call: Call): Promise<Reply> {
-    const { method, url, headers, body = null, signal, limitMs } = ask
+    const { method, url, headers, body = [], signal, limitMs } = ask
     signal.throwIfAborted()
     const { controller } = call
-    const onAbort = () => {
-      if (!call.answered) controller.abort(signal.reason)
-    }
+    const onAbort = () => giveUp(call, signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     const timer = setTimeout(() => controller.abort(TIME_IS_UP), limitMs)
     this.#calls.add(call)
     try {
       const response = await request(url, {
         method,
-        headers: { ...this.#headers, ...headers },
-        body,
+        headers: { ...this.#headers, ...headers, ...lengthOf(body) },
+        body: body.length > 1 ? Readable.from(body) : (body[0] ?? null),
         dispatcher: this.#agent,
         signal: controller.signal,
-        // Ours is the limit, whole and exact.
+        // Ours are the limits, whole and exact; but nobody watches an answer that is not read.
         headersTimeout: 0,
-        bodyTimeout: BODY_LIMIT_MS,
+        bodyTimeout: 2 * SILENCE_MS,
       })
       call.answered = true
       clearTimeout(timer)
@@ -119,6 +119,21 @@ export class PlatformHttp {
       this.#calls.delete(call)
     }
   }
+}
+
+/** After what has arrived is read. */
+function giveUp(call: Call, reason: unknown): void {
+  const abort = () => {
+    if (!call.answered) call.controller.abort(reason)
+  }
+  // Timers come before what can be read: after a blocked turn only the end of the next one has seen it all.
+  setTimeout(() => setImmediate(abort), ARRIVED_MS).unref()
+}
+
+/** Of a stream it would not be known. */
+function lengthOf(body: readonly Uint8Array[]): Record<string, string> {
+  if (body.length === 0) return {}
+  return { 'content-length': String(body.reduce((sum, part) => sum + part.byteLength, 0)) }
 }
 
 async function readReply(ask: Ask, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<Reply> {
@@ -135,15 +150,20 @@ async function readReply(ask: Ask, { statusCode, headers, body }: Dispatcher.Res
 }
 
 async function readText(body: Dispatcher.ResponseData['body'], maxBytes = Infinity): Promise<string> {
-  const timer = setTimeout(() => body.destroy(new Error('the answer broke off')), BODY_LIMIT_MS)
+  const onSilence = () => body.destroy(new Error(`nothing came for ${SILENCE_MS / 1000} seconds`))
+  const timer = setTimeout(onSilence, SILENCE_MS)
   const chunks: Buffer[] = []
   let bytes = 0
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
+      timer.refresh()
       bytes += chunk.byteLength
-      if (bytes > maxBytes) throw new Error(`the answer has more than ${maxBytes} bytes`)
+      if (bytes > maxBytes) throw new BrokenAnswer(`the answer has more than ${maxBytes} bytes`)
       chunks.push(chunk)
     }
+  } catch (cause) {
+    if (cause instanceof BrokenAnswer) throw cause
+    throw new BrokenAnswer(`the answer broke off: ${messageOf(cause)}`, { cause })
   } finally {
     clearTimeout(timer)
   }

@@ -1,11 +1,13 @@
 /** RunPod's queue over HTTP: the source of a worker's jobs on the platform. */
 import { randomUUID } from 'node:crypto'
+import { pause as realPause, untilAborted } from '../../base/abort.ts'
+import type { Pause } from '../../base/abort.ts'
 import type { Log } from '../../base/log.ts'
 import { ServerError } from '../../errors.ts'
-import type { EncodedResult, JobSource, TakeOptions } from './job-source.ts'
+import { BatchSize } from './batch-size.ts'
+import { BrokenAnswer } from './broken-answer.ts'
+import type { EncodedResult, JobSource, Receipt, TakeOptions } from './job-source.ts'
 import { Outage } from './outage.ts'
-import { pause as realPause } from './pause.ts'
-import type { Pause } from './pause.ts'
 import { PlatformHttp } from './platform-http.ts'
 import type { Reply } from './platform-http.ts'
 import type { UrlValues } from './platform-url.ts'
@@ -13,6 +15,7 @@ import { doneUrl, stopUrl, takeUrl } from './platform-url.ts'
 import { Poll } from './poll.ts'
 import { postHeaders, postResult } from './post-result.ts'
 import { readJobs, readStops } from './read-answer.ts'
+import { RetryLater } from './retry-later.ts'
 import { watchThaw } from './watch-thaw.ts'
 
 export interface PlatformOptions {
@@ -71,6 +74,7 @@ export class Platform implements JobSource {
   readonly #takePoll: Poll
   readonly #stopPoll: Poll
   readonly #postOutage: Outage
+  readonly #batchSize = new BatchSize()
   #unwatch = () => {}
 
   constructor({ log, now = Date.now, pause = realPause, apiKey, version }: PlatformOptions, urls: Urls) {
@@ -110,19 +114,32 @@ export class Platform implements JobSource {
     this.#unwatch = watchThaw({ now: this.#now, onThaw })
   }
 
-  readonly take = (count: number, options: TakeOptions): Promise<readonly unknown[]> => {
+  readonly take = async (freeCount: number, options: TakeOptions): Promise<readonly unknown[]> => {
     const { jobsInProgress, signal } = options
+    const count = Math.min(freeCount, this.#batchSize.maxJobs)
     const url = takeUrl(this.#urls.take, this.#urls.values, { count, jobsInProgress })
-    return this.#ask(this.#takePoll, { url, signal, read: readJobs, emptyMs: EMPTY_TAKE_MS })
+    try {
+      const jobs = await this.#ask(this.#takePoll, { url, signal, read: readJobs, emptyMs: EMPTY_TAKE_MS })
+      this.#batchSize.came(jobs.length)
+      return jobs
+    } catch (error) {
+      // The same batch asked for again would break again.
+      if (error instanceof RetryLater && error.cause instanceof BrokenAnswer) this.#batchSize.broke(count)
+      throw error
+    }
   }
 
   readonly stopped = async (signal: AbortSignal): Promise<readonly string[]> => {
     const url = stopUrl(this.#urls.take, this.#urls.values)
-    if (url === undefined) return untilAborted(signal)
+    if (url === undefined) {
+      // Nothing ever comes: the wait itself is all there is.
+      await untilAborted(signal)
+      throw signal.reason
+    }
     return this.#ask(this.#stopPoll, { url, signal, read: readStops, emptyMs: EMPTY_STOP_MS })
   }
 
-  readonly finish = (jobId: string, result: EncodedResult, signal: AbortSignal): Promise<void> => {
+  readonly finish = (jobId: string, result: EncodedResult, signal: AbortSignal): Promise<Receipt> => {
     const url = doneUrl(this.#urls.done, this.#urls.values, jobId)
     const context = {
       http: this.#http,
@@ -136,7 +153,7 @@ export class Platform implements JobSource {
 
   readonly progress = async (jobId: string, output: object): Promise<void> => {
     const url = doneUrl(this.#urls.done, this.#urls.values, jobId)
-    const body = Buffer.from(JSON.stringify({ status: 'IN_PROGRESS', output }))
+    const body = [Buffer.from(JSON.stringify({ status: 'IN_PROGRESS', output }))]
     const headers = postHeaders(jobId)
     const { signal } = new AbortController()
     await this.#http
@@ -171,14 +188,6 @@ interface PollAsk<T> {
   readonly read: (reply: Reply) => readonly T[]
   /** Pause after an empty answer. */
   readonly emptyMs: number
-}
-
-/** Nothing ever comes: the wait itself is all there is. */
-async function untilAborted(signal: AbortSignal): Promise<never> {
-  if (!signal.aborted) {
-    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
-  }
-  throw signal.reason
 }
 
 function expectUrl(template: string | undefined, variable: string): string {

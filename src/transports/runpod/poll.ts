@@ -19,7 +19,7 @@ export interface PollOptions {
 const POLL_LIMIT_MS = 90_000
 const TOO_MANY_MS = 5000
 
-/** A batch holds as many jobs as were asked for, each up to 20 MB: beyond this it could not be parsed anyway. */
+/** Of memory: parsed, it takes several times as much. One job has up to 20 MB; a batch that is larger must be asked for in parts. */
 const MAX_BYTES = 268_435_456
 
 /** One long poll, asked again and again. */

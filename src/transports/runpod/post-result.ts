@@ -1,12 +1,12 @@
+import type { Pause } from '../../base/abort.ts'
 import type { Log } from '../../base/log.ts'
 import { messageOf } from '../../errors.ts'
 import { backoffMs, readRetryAfter } from './backoff.ts'
 import { SIZE_HINT, megabytes } from './deliver.ts'
-import type { EncodedResult } from './job-source.ts'
+import { ResultReplaced } from './job-source.ts'
+import type { EncodedResult, Receipt } from './job-source.ts'
 import type { Outage } from './outage.ts'
-import type { Pause } from './pause.ts'
 import type { PlatformHttp, Reply } from './platform-http.ts'
-import { ResultReplaced } from './result-replaced.ts'
 
 export interface ResultPost {
   readonly jobId: string
@@ -30,6 +30,9 @@ const POST_LIMIT_MS = 120_000
 const GIVE_UP_MS = 600_000
 const REFUSED_MS = 15_000
 
+/** Smaller outputs go as one piece: a copy costs less than packets of their own. */
+const COPIED_BYTES = 65_536
+
 const RETRIED = [408, 425, 429]
 const REFUSED = [401, 403]
 const UNWANTED = [404, 410]
@@ -39,18 +42,21 @@ const UNWANTED = [404, 410]
  * the job fails instead of completing without output: throws `ResultReplaced` then. Throws where the result is lost, and
  * what aborted it.
  */
-export async function postResult(post: ResultPost, context: PostContext): Promise<void> {
+export async function postResult(post: ResultPost, context: PostContext): Promise<Receipt> {
   const { jobId, result } = post
   const { log } = context
   const body = bodyOf(result)
   const status = await postUntilAnswered(post, body, context)
-  if (isDone(status, jobId, log)) return
-  const bytes = body.byteLength
+  const receipt = readReceipt(status, jobId, log)
+  if (receipt !== undefined) return receipt
+  const bytes = body.reduce((sum, part) => sum + part.byteLength, 0)
   log('error', { event: 'result_rejected', jobId, status, bytes })
   const error = `the platform rejected the result, ${megabytes(bytes)}, with HTTP ${status}; ${SIZE_HINT}`
   const replacement = bodyOf({ outcome: { error }, stopPod: result.stopPod })
   const again = await postUntilAnswered(post, replacement, context)
-  if (isDone(again, jobId, log)) throw new ResultReplaced(error)
+  const otherReceipt = readReceipt(again, jobId, log)
+  if (otherReceipt === 'delivered') throw new ResultReplaced(error)
+  if (otherReceipt === 'unwanted') return otherReceipt
   throw new Error(`HTTP ${status} for the result, HTTP ${again} for the error in its place`)
 }
 
@@ -62,21 +68,26 @@ export function postHeaders(jobId: string): Record<string, string> {
   }
 }
 
-function bodyOf({ outcome, stopPod }: EncodedResult): Buffer {
+/** In parts: a large output must not be copied, least of all while it waits for a platform that is away. */
+function bodyOf({ outcome, stopPod }: EncodedResult): readonly Uint8Array[] {
   const end = stopPod ? ',"stopPod":true}' : '}'
-  if ('error' in outcome) return Buffer.from(`{"error":${JSON.stringify(outcome.error)}${end}`)
-  return Buffer.concat([Buffer.from('{"output":'), outcome.output.json, Buffer.from(end)])
+  if ('error' in outcome) return [Buffer.from(`{"error":${JSON.stringify(outcome.error)}${end}`)]
+  const parts = [Buffer.from('{"output":'), outcome.output.json, Buffer.from(end)]
+  return outcome.output.json.byteLength < COPIED_BYTES ? [Buffer.concat(parts)] : parts
 }
 
-function isDone(status: number, jobId: string, log: Log): boolean {
-  if (UNWANTED.includes(status)) log('warn', { event: 'result_unwanted', jobId, status })
-  return status < 300 || UNWANTED.includes(status)
+/** Undefined where the result was rejected. */
+function readReceipt(status: number, jobId: string, log: Log): Receipt | undefined {
+  if (status < 300) return 'delivered'
+  if (!UNWANTED.includes(status)) return undefined
+  log('warn', { event: 'result_unwanted', jobId, status })
+  return 'unwanted'
 }
 
 /** The status, one for which there is no use in trying again. */
 async function postUntilAnswered(
   { jobId, url, signal }: ResultPost,
-  body: Uint8Array,
+  body: readonly Uint8Array[],
   { http, log, outage, now, pause }: PostContext,
 ): Promise<number> {
   const headers = postHeaders(jobId)

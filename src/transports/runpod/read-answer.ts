@@ -1,4 +1,5 @@
-/** What the platform's polls answer. Throws where an answer cannot be read. */
+/** What the platform's polls answer. Throws `BrokenAnswer` where it cannot be understood. */
+import { BrokenAnswer } from './broken-answer.ts'
 import type { Reply } from './platform-http.ts'
 
 /** Jobs of job-take, unchecked: one object, or a list of them. */
@@ -20,12 +21,12 @@ export function readStops(reply: Reply): readonly string[] {
 function readJson({ status, contentType, text }: Reply): unknown {
   if (status !== 200 || text === '') return undefined
   if (!/^application\/json\b/i.test(contentType)) {
-    throw new Error(`the answer is of type "${contentType.slice(0, 60)}" and not JSON`)
+    throw new BrokenAnswer(`the answer is of type "${contentType.slice(0, 60)}" and not JSON`)
   }
   try {
     return JSON.parse(text)
   } catch {
     // The parser's own words would quote a client's text.
-    throw new Error(`the answer, ${text.length} characters long, is broken JSON`)
+    throw new BrokenAnswer(`the answer, ${text.length} characters long, is broken JSON`)
   }
 }

@@ -1,9 +1,10 @@
 /** Large outputs go to an S3 bucket, and a link to them into the result. */
 import { Agent, request } from 'undici'
+import type { Dispatcher } from 'undici'
+import { pause as realPause } from '../../base/abort.ts'
+import type { Pause } from '../../base/abort.ts'
 import { messageOf } from '../../errors.ts'
 import { backoffMs } from './backoff.ts'
-import type { Pause } from './pause.ts'
-import { pause as realPause } from './pause.ts'
 import { NotPublicHost, expectPublicHost, lookupPublic } from './public-address.ts'
 import type { UploadTarget } from './upload-target.ts'
 
@@ -26,6 +27,8 @@ export interface Uploaded {
 const LINK_SECONDS = 604_800
 const TRIES = 4
 const TRY_LIMIT_MS = 120_000
+/** Of an error; its code stands at its start. */
+const READ_BYTES = 4096
 
 /** Throws what made the upload fail, said in a way that a client may read. */
 export async function upload(target: UploadTarget, options: UploadOptions): Promise<Uploaded> {
@@ -94,11 +97,24 @@ async function putOnce(
       await response.body.dump()
       return undefined
     }
-    const code = /<Code>(\w{1,60})<\/Code>/.exec(await response.body.text())?.[1]
+    const code = /<Code>(\w{1,60})<\/Code>/.exec(await readStart(response.body))?.[1]
     const message = code === undefined ? `HTTP ${status}` : `HTTP ${status} (${code})`
     return { message, retry: status >= 500 || status === 429 || status === 408 }
   } catch (error) {
     signal.throwIfAborted()
     return { message: messageOf(error), retry: !(error instanceof NotPublicHost) }
   }
+}
+
+/** The server may be of a client's choice: what it says is not read without end. */
+async function readStart(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  // Left early, it is destroyed.
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    bytes += chunk.byteLength
+    if (bytes >= READ_BYTES) break
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, READ_BYTES)
 }

@@ -1,18 +1,18 @@
 /** Takes jobs, runs them side by side, and gives their results back; it does not know where they come from. */
 import { setImmediate } from 'node:timers/promises'
+import { pause } from '../../base/abort.ts'
 import type { Log } from '../../base/log.ts'
 import { messageOf } from '../../errors.ts'
 import type { Deliver } from './deliver.ts'
 import type { JobResult } from './job.ts'
+import { ResultReplaced } from './job-source.ts'
 import type { EncodedOutcome, JobSource } from './job-source.ts'
 import { Outage } from './outage.ts'
-import { pause } from './pause.ts'
 import { JobProgress } from './progress.ts'
 import { RecentIds } from './recent-ids.ts'
-import { ResultReplaced } from './result-replaced.ts'
 import { RetryLater } from './retry-later.ts'
-
-export type Job = Readonly<Record<string, unknown>>
+import { readTakenJob } from './taken-job.ts'
+import type { Job } from './taken-job.ts'
 
 export interface RunJobOptions {
   readonly signal: AbortSignal
@@ -21,8 +21,11 @@ export interface RunJobOptions {
 }
 
 export interface JobEnd {
-  /** `stopped`: by the platform, or for want of time when the worker stops. `lost`: the result could not be given back. */
-  readonly outcome: 'completed' | 'failed' | 'stopped' | 'lost'
+  /**
+   * `stopped`: by the platform, or for want of time when the worker stops. `unwanted`: the platform no longer knows the job.
+   * `lost`: the result could not be given back.
+   */
+  readonly outcome: 'completed' | 'failed' | 'stopped' | 'unwanted' | 'lost'
   readonly ms: number
 }
 
@@ -47,22 +50,22 @@ export interface QueueWorkerOptions {
 
 interface HeldJob {
   readonly id: string
-  readonly job: Job
   readonly controller: AbortController
   readonly progress: JobProgress
   readonly startMs: number
+  /** Of the result, from when it is there until it is given back. */
+  resultBytes: number
 }
 
 /** A platform may deliver a job twice; a later one of the same id is a client's retry. */
 const ANSWERED_MS = 30_000
 const MAX_ANSWERED = 50_000
 
+/** While the platform takes no results they pile up: beyond this no job is taken, since it would only add to them. */
+const MAX_RESULT_BYTES = 256_000_000
+
 /** Where a source does not say. */
 const RETRY_MS = 1000
-
-export function openQueueWorker(options: QueueWorkerOptions): QueueWorker {
-  return new QueueWorker(options)
-}
 
 export class QueueWorker {
   readonly #options: QueueWorkerOptions
@@ -75,7 +78,8 @@ export class QueueWorker {
   readonly #over = new AbortController()
   readonly #ended = Promise.withResolvers<void>()
   #jobEnd = Promise.withResolvers<void>()
-  #isRunning = false
+  /** Of all results not given back yet. */
+  #resultBytes = 0
 
   constructor(options: QueueWorkerOptions) {
     const { now = () => performance.now() } = options
@@ -90,7 +94,6 @@ export class QueueWorker {
 
   /** Resolves when the worker has been drained, or leaves its loop because it is to be replaced. Never rejects. */
   async run(): Promise<void> {
-    this.#isRunning = true
     void this.#takeAll()
     void this.#watchStops()
     await this.#ended.promise
@@ -106,7 +109,6 @@ export class QueueWorker {
     log('info', { event: 'drain_started', jobs: this.#jobs.size, graceMs })
     this.#taking.abort()
     this.#wake()
-    if (!this.#isRunning) this.#ended.resolve()
     const timer = setTimeout(() => this.#ended.resolve(), graceMs)
     await this.#ended.promise
     clearTimeout(timer)
@@ -117,19 +119,17 @@ export class QueueWorker {
   }
 
   async #takeAll(): Promise<void> {
-    const { source, maxConcurrency, isFull, refreshWorker, isBroken, log } = this.#options
+    const { refreshWorker, isBroken, log } = this.#options
     const { signal } = this.#taking
     const outage = new Outage(this.#now)
     while (!signal.aborted && isBroken?.() !== true) {
-      const freeCount = maxConcurrency - this.#jobs.size
-      if (freeCount <= 0 || (this.#jobs.size > 0 && isFull())) {
+      if (!this.#hasRoom()) {
         await this.#jobEnd.promise
         continue
       }
       try {
-        const items = await source.take(freeCount, { jobsInProgress: this.#jobs.size > 0, signal })
+        await this.#take()
         outage.end()
-        for (const item of items) this.#accept(item)
         if (refreshWorker && this.#jobs.size > 0) break
         // The jobs just begun have their chance to fill the engine's queue, and the loop never starves the rest.
         await setImmediate()
@@ -145,6 +145,20 @@ export class QueueWorker {
     }
     while (this.#jobs.size > 0) await this.#jobEnd.promise
     this.#ended.resolve()
+  }
+
+  #hasRoom(): boolean {
+    const { maxConcurrency, isFull } = this.#options
+    if (this.#jobs.size === 0) return true
+    return this.#jobs.size < maxConcurrency && this.#resultBytes < MAX_RESULT_BYTES && !isFull()
+  }
+
+  /** Apart from the loop, whose long waits would keep the jobs' inputs. */
+  async #take(): Promise<void> {
+    const { source, maxConcurrency } = this.#options
+    const heldCount = this.#jobs.size
+    const options = { jobsInProgress: heldCount > 0, signal: this.#taking.signal }
+    for (const item of await source.take(maxConcurrency - heldCount, options)) this.#accept(item)
   }
 
   async #watchStops(): Promise<void> {
@@ -171,7 +185,7 @@ export class QueueWorker {
 
   #failed(error: unknown, outage: Outage) {
     const later = error instanceof RetryLater ? error : undefined
-    return { retryMs: later?.retryMs ?? RETRY_MS, status: later?.status, count: outage.fail() }
+    return { retryMs: Math.round(later?.retryMs ?? RETRY_MS), status: later?.status, count: outage.fail() }
   }
 
   /** More jobs than there are slots are run as well: whoever gave them counts on it. */
@@ -179,41 +193,49 @@ export class QueueWorker {
     const { log, source } = this.#options
     // Given to another worker already.
     if (this.#over.signal.aborted) return
-    const job = readJob(item)
-    if (typeof job === 'string') {
-      log('error', { event: 'job_malformed', reason: job })
+    const found = readTakenJob(item)
+    if (typeof found === 'string') {
+      log('error', { event: 'job_malformed', reason: found })
       return
     }
-    const { id } = job
+    const { id, job } = found
     const isHeld = this.#jobs.has(id)
     if (isHeld || this.#answered.has(id)) {
       log('warn', { event: 'job_duplicate', jobId: id, state: isHeld ? 'under way' : 'answered' })
       return
     }
     const progress = new JobProgress((output) => source.progress(id, output))
-    const held = { ...job, controller: new AbortController(), progress, startMs: this.#now() }
+    const held = { id, controller: new AbortController(), progress, startMs: this.#now(), resultBytes: 0 }
     this.#jobs.set(id, held)
     this.#tellHeartbeat()
     log('debug', { event: 'job_taken', jobId: id })
-    void this.#run(held)
+    void this.#finish(held, this.#outcomeOf(held, job))
   }
 
-  /** Never rejects. What a job does after it was dropped concerns nobody. */
-  async #run(held: HeldJob): Promise<void> {
+  /**
+   * Gives the result back. Never rejects. What a job does after it was dropped concerns nobody. The job itself is not known
+   * here: a result may wait for long, and its input shall not.
+   */
+  async #finish(held: HeldJob, result: Promise<EncodedOutcome>): Promise<void> {
     const { id, controller } = held
     const { source, log, refreshWorker, isBroken } = this.#options
     const { signal } = controller
     let end: JobEnd['outcome'] = 'lost'
     try {
-      const outcome = await this.#outcomeOf(held)
+      const outcome = await result
       if (signal.aborted) return
-      await source.finish(id, { outcome, stopPod: refreshWorker || isBroken?.() === true }, signal)
+      const bytes = sizeOf(outcome)
+      held.resultBytes = bytes
+      this.#resultBytes += bytes
+      const stopPod = refreshWorker || isBroken?.() === true
+      const receipt = await source.finish(id, { outcome, stopPod }, signal)
       if (signal.aborted) return
-      end = 'error' in outcome ? 'failed' : 'completed'
-      // A failed one is run again: clients may retry it.
+      if (receipt === 'unwanted') end = receipt
+      else end = 'error' in outcome ? 'failed' : 'completed'
+      // Any other one is run again where it comes again: clients may retry it.
       if (end === 'completed') this.#answered.add(id)
       const ms = Math.round(this.#now() - held.startMs)
-      log('info', { event: 'job_done', jobId: id, ms, bytes: sizeOf(outcome), outcome: end })
+      log('info', { event: 'job_done', jobId: id, ms, bytes, outcome: end })
     } catch (error) {
       if (signal.aborted) return
       if (error instanceof ResultReplaced) end = 'failed'
@@ -224,7 +246,7 @@ export class QueueWorker {
   }
 
   /** Whatever goes wrong fails the job: it must be answered. */
-  async #outcomeOf({ id, job, controller, progress }: HeldJob): Promise<EncodedOutcome> {
+  async #outcomeOf({ id, controller, progress }: HeldJob, job: Job): Promise<EncodedOutcome> {
     const { run, deliver } = this.#options
     const { signal } = controller
     try {
@@ -252,6 +274,7 @@ export class QueueWorker {
 
   #release(held: HeldJob, outcome: JobEnd['outcome']): void {
     this.#jobs.delete(held.id)
+    this.#resultBytes -= held.resultBytes
     this.#tellHeartbeat()
     this.#options.onJobEnd?.({ outcome, ms: this.#now() - held.startMs })
     this.#wake()
@@ -265,14 +288,6 @@ export class QueueWorker {
     this.#jobEnd.resolve()
     this.#jobEnd = Promise.withResolvers()
   }
-}
-
-/** The job and its id, or what is wrong with it: without an id nobody can be told. */
-function readJob(item: unknown): { id: string; job: Job } | string {
-  if (typeof item !== 'object' || item === null || Array.isArray(item)) return 'it is not an object'
-  const job: Job = { ...item }
-  const id = typeof job['id'] === 'number' ? String(job['id']) : job['id']
-  return typeof id === 'string' && id !== '' ? { id, job } : 'it has no id'
 }
 
 function sizeOf(outcome: EncodedOutcome): number {

@@ -30,6 +30,7 @@ async function sample(metrics: Metrics, name: string): Promise<number | undefine
 test('each metric stands in the text with its help, its type and a value', async () => {
   const { metrics } = open()
   metrics.answered({ route: '/v1/embeddings', model: 'small', status: 200 }, 12)
+  metrics.jobStarted()
   metrics.jobEnded({ outcome: 'completed', ms: 30 })
   metrics.batchRan('small', BATCH)
   const text = await metrics.text()
@@ -43,6 +44,7 @@ test('each metric stands in the text with its help, its type and a value', async
     'device_busy_seconds_total counter',
     'held_requests gauge',
     'job_seconds histogram',
+    'jobs_in_flight gauge',
     'jobs_total counter',
     'queue_items gauge',
     'queue_tokens gauge',
@@ -106,8 +108,11 @@ test('what no endpoint serves is counted under one label, however often and what
 
 test('jobs are counted by outcome and timed', async () => {
   const { metrics } = open()
+  metrics.jobStarted()
   metrics.jobEnded({ outcome: 'completed', ms: 500 })
+  metrics.jobStarted()
   metrics.jobEnded({ outcome: 'failed', ms: 1500 })
+  metrics.jobStarted()
   metrics.jobEnded({ outcome: 'completed', ms: 1000 })
   expect(Object.fromEntries(await samples(metrics))).toMatchObject({
     'jobs_total{outcome="completed"}': 2,

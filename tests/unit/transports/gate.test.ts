@@ -121,16 +121,6 @@ describe('a full line', () => {
     expect(await waits).toBe('answer of e')
   })
 
-  test('lets in whoever would rather wait', async () => {
-    const { gate, run, finish } = open({ concurrency: 1, maxWaiting: 0, maxWaitingBytes: 0 })
-    void run('a')
-    const waits = run('b', { whenFull: 'wait' })
-    expect(gate.waiting).toBe(1)
-    await finish('a')
-    await finish('b')
-    expect(await waits).toBe('answer of b')
-  })
-
   test('never stands in the way while there is room to run', async () => {
     const { run, finish } = open({ maxWaiting: 0, maxWaitingBytes: 0 })
     const all = [run('a'), run('b')]
@@ -224,7 +214,7 @@ test('whatever comes and goes, the limits hold and nothing is lost', async () =>
   const step = fc.oneof(
     {
       weight: 3,
-      arbitrary: fc.record({ kind: fc.constant('come' as const), bytes: fc.nat(6), wait: fc.boolean() }),
+      arbitrary: fc.record({ kind: fc.constant('come' as const), bytes: fc.nat(6) }),
     },
     {
       weight: 2,
@@ -239,13 +229,9 @@ test('whatever comes and goes, the limits hold and nothing is lost', async () =>
       for (const step of steps) {
         if (step.kind === 'come') {
           const controller = new AbortController()
-          const whenFull = step.wait ? 'wait' : 'refuse'
-          const waiting = gate.waiting
-          answers.push(
-            run(String(answers.length), { bytes: step.bytes, signal: controller.signal, whenFull }),
-          )
+          answers.push(run(String(answers.length), { bytes: step.bytes, signal: controller.signal }))
           controllers.push(controller)
-          if (!step.wait) expect(gate.waiting).toBeLessThanOrEqual(Math.max(3, waiting))
+          expect(gate.waiting).toBeLessThanOrEqual(3)
         } else if (step.kind === 'abort') controllers[step.which]?.abort()
         else await finish(String(step.which))
         expect(gate.running).toBeLessThanOrEqual(2)

@@ -285,7 +285,7 @@ describe('bodies', () => {
     const response = await post(app, url, ofSize(limit + 1))
     expect(response.statusCode).toBe(413)
     expect(response.json()).toEqual({
-      error: `the body has ${limit + 1} bytes; this route takes at most ${limit}`,
+      error: `the body has ${limit + 1} bytes; ${url} takes at most ${limit}`,
     })
     void workOnce(store, () => [1])
     expect((await post(app, url, ofSize(limit))).statusCode).toBe(200)

@@ -130,10 +130,24 @@ describe('tries', () => {
     const { webhooks } = open('all')
     const { sent } = await complete(webhooks, JOB_URL)
     await vi.advanceTimersByTimeAsync(5000)
-    fetched.mockRejectedValue(new Error('aborted'))
-    webhooks.close()
+    await webhooks.close()
     await sent
+    expect(fetched).toHaveBeenCalledTimes(1)
     expect(vi.getTimerCount()).toBe(1)
+  })
+
+  test('under way when it is closed have a moment to arrive, and are not tried again', async () => {
+    const answer = Promise.withResolvers<Response>()
+    fetched.mockImplementation(async () => answer.promise)
+    const { webhooks, lines } = open('all')
+    const { sent } = await complete(webhooks, JOB_URL)
+    const closed = webhooks.close()
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(fetched.mock.calls[0]?.[1]?.signal?.aborted).toBe(false)
+    answer.resolve(new Response('', { status: 500 }))
+    await Promise.all([closed, sent])
+    expect(fetched).toHaveBeenCalledTimes(1)
+    expect(lines).toMatchObject([{ error: 'HTTP 500' }])
   })
 
   test('are given up for a body that has no room beside those that wait', async () => {

@@ -7,6 +7,7 @@ import type { HeartbeatCalls } from '../../../../src/transports/runpod/heartbeat
 import type { PlatformServer } from '../../../fakes/platform-server.ts'
 import { drop, openPlatformServer, silence, status } from '../../../fakes/platform-server.ts'
 import { recordLog } from '../../../fakes/recording-log.ts'
+import { settle } from '../../../fakes/runner.ts'
 
 const INTERVAL_MS = 300
 /** Timers round. */
@@ -62,20 +63,73 @@ test('pings come at once and then at every interval, with the raw key', async ()
   expect(server.connectionCount()).toBe(3)
 })
 
-test('pings name the jobs held, and none twice in a turn', async () => {
+test('pings name the jobs held', async () => {
   answerPings()
   heartbeat = await openHeartbeat(options())
-  const held = new Set<string>()
-  for (let i = 0; i < 1000; i++) {
-    held.add(`j${i}`)
-    heartbeat?.setJobs(held.values())
-    if (i > 1) held.delete(`j${i}`)
-  }
+  heartbeat?.setJobs(['j0', 'j1'])
   await expect
     .poll(urls, { timeout: 3000 })
     .toContain('/v2/ep/ping/w1?gpu=x&job_id=j0%2Cj1&runpod_version=1.2.3%20beta')
   heartbeat?.setJobs([])
   await expect.poll(() => urls().at(-1), { timeout: 3000 }).toBe(IDLE)
+})
+
+test('the ids of many jobs are spread over several pings of a beat, each of a length that servers take', async () => {
+  answerPings()
+  heartbeat = await openHeartbeat(options())
+  const ids = Array.from({ length: 350 }, (_, i) => `job-${i}-${'x'.repeat(36)}-e1`)
+  heartbeat?.setJobs(ids)
+  const named = () => server.asked.map(({ url }) => new URL(url, server.origin).searchParams.get('job_id'))
+  await expect.poll(() => named().filter((list) => list !== null).length).toBeGreaterThanOrEqual(4)
+  const beat = named()
+    .filter((list) => list !== null)
+    .slice(0, 4)
+  expect(beat.flatMap((list) => list.split(',')).toSorted()).toEqual(ids.toSorted())
+  for (const { url } of server.asked) expect(url.length).toBeLessThan(8000)
+})
+
+describe('the jobs held', () => {
+  const told: (readonly string[])[] = []
+  /** In place of a thread that says nothing back until it is let. */
+  function fakeHeartbeat(answer: () => Promise<object>): Heartbeat {
+    told.length = 0
+    const thread = {
+      call: (kind: string, { jobIds }: { jobIds: readonly string[] }) => {
+        if (kind === 'setJobs') told.push(jobIds)
+        return answer()
+      },
+    }
+    // As much of a thread as `setJobs` uses.
+    return new Heartbeat(thread as unknown as RevivingThread<HeartbeatCalls>, recorded.log)
+  }
+
+  test('are told to the thread once a turn, however often they change', async () => {
+    const fake = fakeHeartbeat(async () => ({}))
+    const held = new Set<string>()
+    for (let i = 0; i < 1000; i++) {
+      held.add(`j${i}`)
+      fake.setJobs(held.values())
+      if (i > 1) held.delete(`j${i}`)
+    }
+    expect(told).toEqual([])
+    await settle()
+    expect(told).toEqual([['j0', 'j1']])
+  })
+
+  test('that change while the thread is being told are told after it, the last of them only', async () => {
+    const answer = Promise.withResolvers<object>()
+    const fake = fakeHeartbeat(() => answer.promise)
+    fake.setJobs(['a'])
+    await settle()
+    fake.setJobs(['b'])
+    await settle()
+    fake.setJobs(['c'])
+    await settle()
+    expect(told).toEqual([['a']])
+    answer.resolve({})
+    await settle()
+    expect(told).toEqual([['a'], ['c']])
+  })
 })
 
 test('pings go on while the main thread is busy', async () => {
@@ -159,8 +213,10 @@ describe('there is no heartbeat', () => {
     await heartbeat?.close()
     heartbeat?.setJobs(['late'])
     const count = times.length
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    expect(times).toHaveLength(count)
+    // A second one, opened now: when its pings have come, one of the first would have too.
+    heartbeat = await openHeartbeat(options({ workerId: 'w2' }))
+    await expect.poll(() => urls().filter((url) => url.includes('/w2')).length, { timeout: 4000 }).toBe(3)
+    expect(times).toHaveLength(count + 3)
   })
 })
 

@@ -1,8 +1,8 @@
 /** What waits, remembers and counts: small pieces of the loop. */
 import { describe, expect, test } from 'vitest'
 import { backoffMs, readRetryAfter } from '../../../../src/transports/runpod/backoff.ts'
+import { BatchSize } from '../../../../src/transports/runpod/batch-size.ts'
 import { Outage } from '../../../../src/transports/runpod/outage.ts'
-import { pause } from '../../../../src/transports/runpod/pause.ts'
 import { RecentIds } from '../../../../src/transports/runpod/recent-ids.ts'
 
 test.each([
@@ -50,16 +50,47 @@ describe('an outage', () => {
   })
 })
 
-describe('a pause', () => {
-  test('ends early when its signal aborts', async () => {
-    const controller = new AbortController()
-    const pausing = pause(60_000, controller.signal)
-    controller.abort()
-    await pausing
-    await pause(60_000, controller.signal)
+describe('a batch', () => {
+  /** So many full ones. */
+  function comeFull(size: BatchSize, times: number): void {
+    for (let i = 0; i < times; i++) size.came(size.maxJobs)
+  }
+
+  test('has half as many jobs after one that could not be read, and one at least', () => {
+    const size = new BatchSize()
+    const sizes = Array.from({ length: 8 }, () => {
+      size.broke(size.maxJobs)
+      return size.maxJobs
+    })
+    expect(sizes).toEqual([32, 16, 8, 4, 2, 1, 1, 1])
   })
 
-  test('ends by itself', () => pause(1, new AbortController().signal))
+  test('is halved from what was asked for, which may have been less', () => {
+    const size = new BatchSize()
+    size.broke(10)
+    expect(size.maxJobs).toBe(5)
+  })
+
+  test('grows again after ten full ones, up to where it began', () => {
+    const size = new BatchSize()
+    size.broke(64)
+    comeFull(size, 9)
+    for (let i = 0; i < 100; i++) size.came(31)
+    expect(size.maxJobs).toBe(32)
+    comeFull(size, 1)
+    expect(size.maxJobs).toBe(64)
+    comeFull(size, 100)
+    expect(size.maxJobs).toBe(64)
+  })
+
+  test('that breaks begins the count of full ones anew', () => {
+    const size = new BatchSize()
+    size.broke(64)
+    comeFull(size, 9)
+    size.broke(32)
+    comeFull(size, 9)
+    expect(size.maxJobs).toBe(16)
+  })
 })
 
 describe('recent ids', () => {

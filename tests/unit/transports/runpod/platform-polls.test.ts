@@ -38,6 +38,24 @@ function take(answer: Answer, count = 1, signal = new AbortController().signal) 
   return platform.take(count, { jobsInProgress: false, signal })
 }
 
+/** One byte more than the 256 MiB that are read. */
+const oversize: Answer = (response) => {
+  response.writeHead(200, { 'content-type': 'application/json' })
+  const piece = Buffer.alloc(2 ** 24, ' ')
+  let pieces = 0
+  const write = (): void => {
+    if (pieces++ < 16) response.write(piece, () => write())
+    else response.end(' ')
+  }
+  write()
+}
+
+/** Holds the event loop. */
+function block(ms: number): void {
+  const endMs = performance.now() + ms
+  while (performance.now() < endMs);
+}
+
 /** A 200 with this body. */
 function body(text: string, type = 'application/json'): Answer {
   return (response) => response.writeHead(200, { 'content-type': type }).end(text)
@@ -154,13 +172,76 @@ describe('a take', () => {
   })
 })
 
+describe('a batch', () => {
+  const sizes = () =>
+    server.asked.map(({ url }) => new URL(url, server.origin).searchParams.get('batch_size'))
+
+  test('has 64 jobs at most', async () => {
+    await take(json([JOB]), 300)
+    expect(sizes()).toEqual(['64'])
+  })
+
+  test.each<[string, Answer]>([
+    ['is broken JSON', body('[{"id":"a","inp')],
+    [
+      'breaks off',
+      (response) => {
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 })
+        response.write('[{"id":', () => response.destroy())
+      },
+    ],
+    ['is too large', oversize],
+  ])('that %s is asked for again with half as many jobs', async (_, answer) => {
+    for (let i = 0; i < 3; i++) await take(answer, 300).catch(() => {})
+    await take(json([JOB]), 5)
+    expect(sizes()).toEqual(['64', '32', '16', '5'])
+  })
+
+  test.each<[string, Answer]>([
+    ['500', status(500)],
+    ['a broken connection', drop],
+  ])(
+    'that fails with %s is asked for again as it was: nothing came that was too large',
+    async (_, answer) => {
+      await take(answer, 300).catch(() => {})
+      await take(json([JOB]), 300)
+      expect(sizes()).toEqual(['64', '64'])
+    },
+  )
+
+  test('grows again when smaller ones have come', async () => {
+    await take(body('['), 2).catch(() => {})
+    for (let i = 0; i < 11; i++) await take(json([JOB]), 300)
+    // One at a time has an address of its own.
+    expect(sizes()).toEqual(['2', ...Array.from({ length: 10 }, () => null), '2'])
+  })
+})
+
 describe('an aborted take', () => {
-  test('rejects at once while nothing has come', async () => {
+  test('rejects soon while nothing has come', async () => {
     const controller = new AbortController()
     const taking = take(silence, 1, controller.signal)
     await expect.poll(() => server.asked.length).toBe(1)
     controller.abort()
     await expect(taking).rejects.toMatchObject({ name: 'AbortError' })
+  })
+
+  test('still gives the jobs of an answer that has arrived and was not read yet', async () => {
+    const controller = new AbortController()
+    const sent = Promise.withResolvers<void>()
+    const taking = take(
+      (response) => {
+        response.on('finish', sent.resolve)
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(JOB))
+      },
+      1,
+      controller.signal,
+    )
+    await sent.promise
+    controller.abort()
+    // However late the process gets to it.
+    block(200)
+    expect(await taking).toEqual([JOB])
   })
 
   test('still gives the jobs of an answer that has begun to come', async () => {

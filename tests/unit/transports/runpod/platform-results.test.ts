@@ -1,9 +1,9 @@
 /** Results and progress over HTTP, to a gateway that misbehaves. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { EncodedResult } from '../../../../src/transports/runpod/job-source.ts'
+import type { EncodedResult, Receipt } from '../../../../src/transports/runpod/job-source.ts'
+import { ResultReplaced } from '../../../../src/transports/runpod/job-source.ts'
 import type { Platform } from '../../../../src/transports/runpod/platform.ts'
 import { openPlatform } from '../../../../src/transports/runpod/platform.ts'
-import { ResultReplaced } from '../../../../src/transports/runpod/result-replaced.ts'
 import type { Answer, PlatformServer } from '../../../fakes/platform-server.ts'
 import { drop, openPlatformServer, status } from '../../../fakes/platform-server.ts'
 import { recordLog } from '../../../fakes/recording-log.ts'
@@ -43,7 +43,7 @@ function output(value: unknown, stopPod = false): EncodedResult {
   return { outcome: { output: { json, isListOfOne: false } }, stopPod }
 }
 
-function finish(result: EncodedResult, ...answers: Answer[]): Promise<void> {
+function finish(result: EncodedResult, ...answers: Answer[]): Promise<Receipt> {
   server.answers.push(...answers)
   return platform.finish('job 1', result, new AbortController().signal)
 }
@@ -51,7 +51,7 @@ function finish(result: EncodedResult, ...answers: Answer[]): Promise<void> {
 const bodies = () => server.asked.map(({ body }) => JSON.parse(body))
 
 test('a result is posted as the platform knows it', async () => {
-  await finish(output({ data: ['é'] }), status(200))
+  expect(await finish(output({ data: ['é'] }), status(200))).toBe('delivered')
   const [asked] = server.asked
   expect(asked).toMatchObject({
     method: 'POST',
@@ -127,7 +127,7 @@ describe('a result is posted again', () => {
 })
 
 test.each([404, 410])('a result that is answered with %i is unwanted, and done', async (code) => {
-  await finish(output(1), status(code))
+  expect(await finish(output(1), status(code))).toBe('unwanted')
   expect(server.asked).toHaveLength(1)
   expect(recorded.named('result_unwanted')).toMatchObject([{ jobId: 'job 1', status: code }])
 })
@@ -153,6 +153,10 @@ describe('a result that is rejected', () => {
     expect(recorded.named('result_rejected')).toMatchObject([{ status: code, bytes: 1_500_028 }])
   })
 
+  test('is unwanted where its replacement is', async () => {
+    expect(await finish(output(1), status(413), status(404))).toBe('unwanted')
+  })
+
   test('and its replacement too is lost', async () => {
     const lost = finish(output(1), status(400), status(422))
     await expect(lost).rejects.toThrow('HTTP 400 for the result, HTTP 422 for the error in its place')
@@ -164,6 +168,17 @@ test('a result that arrived before its connection broke is posted again: it does
   const breakAfter: Answer = (response) => response.socket?.resetAndDestroy()
   await finish(output(1), breakAfter, status(200))
   expect(bodies()).toEqual([{ output: 1 }, { output: 1 }])
+})
+
+test('a large result is sent in parts, whole at every try', async () => {
+  const value = 'é'.repeat(300_000)
+  await finish(output(value, true), drop, status(500), status(200))
+  expect(server.asked).toHaveLength(3)
+  for (const { headers, body } of server.asked) {
+    expect(JSON.parse(body)).toEqual({ output: value, stopPod: true })
+    expect(headers).toMatchObject({ 'content-length': String(Buffer.byteLength(body)) })
+    expect(headers).not.toHaveProperty('transfer-encoding')
+  }
 })
 
 describe('progress', () => {

@@ -1,4 +1,6 @@
 /** A process that was frozen: its connections are dead and no error says so. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { EventEmitter, once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { PlatformHttp } from '../../../../src/transports/runpod/platform-http.ts'
@@ -55,7 +57,7 @@ describe('connections', () => {
   const get = (limitMs = 20_000) =>
     http.send({ method: 'GET', url: `${server.origin}/poll`, signal, limitMs })
   const post = () => {
-    const body = Buffer.from('result')
+    const body = [Buffer.from('result')]
     return http.send({ method: 'POST', url: `${server.origin}/done`, body, signal, limitMs: 20_000 })
   }
 
@@ -115,6 +117,43 @@ describe('connections', () => {
   test('do not answer within the limit', async () => {
     server.answers.push(silence)
     expect(await get(50)).toBeUndefined()
+  })
+
+  test('bring a body for as long as it goes on coming, and give up one that falls silent', async () => {
+    const piece = async () => {
+      await once(chunkRead, 'read')
+      await setImmediate()
+    }
+    const chunkRead = new EventEmitter()
+    const onChunk = () => chunkRead.emit('read')
+    subscribe('undici:request:bodyChunkReceived', onChunk)
+    let write = (_text: string) => {}
+    server.answers.push((response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      write = (text) => void response.write(text)
+      response.flushHeaders()
+    })
+    const begun = answerBegun()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const call = get(5000).catch((error: unknown) => error)
+      await begun
+      for (let seconds = 0; seconds < 100; seconds += 20) {
+        write('1')
+        await piece()
+        vi.advanceTimersByTime(20_000)
+      }
+      write('2')
+      await piece()
+      vi.advanceTimersByTime(30_000)
+      expect(await call).toMatchObject({
+        name: 'BrokenAnswer',
+        message: 'the answer broke off: nothing came for 30 seconds',
+      })
+    } finally {
+      unsubscribe('undici:request:bodyChunkReceived', onChunk)
+      vi.useRealTimers()
+    }
   })
 
   test('do not bring a body over the limit', async () => {

@@ -76,6 +76,14 @@ test.each([
   expect(server.asked).toHaveLength(1)
 })
 
+test('what a server says of its refusal is read at its start only', async () => {
+  server.answers.push((response) => {
+    response.writeHead(403).write(`<Error><Code>AccessDenied</Code>${'x'.repeat(4096)}`)
+    // It never ends.
+  })
+  await expect(put()).rejects.toThrow('HTTP 403 (AccessDenied)')
+})
+
 describe('the target of a job’s own bucket', () => {
   const target = (endpointUrl: string, bucketName = 'mine') =>
     findUploadTarget({ accessId: 'a', accessSecret: 's', bucketName, endpointUrl }, undefined)

@@ -73,16 +73,3 @@ test('a stop is heard while draining', async () => {
   await Promise.all([draining, running])
   expect(source.finished).toEqual([])
 })
-
-test('a second call with less time shortens the first', async () => {
-  const { worker, running, named } = await start('a')
-  const first = worker.drain(LONG_MS)
-  await worker.drain(0)
-  await Promise.all([first, running])
-  expect(named('drain_done')[0]).toMatchObject({ left: ['a'] })
-})
-
-test('a worker that never ran is drained at once', async () => {
-  const { worker } = openFakeWorker()
-  await worker.drain(LONG_MS)
-})

@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { ResultReplaced } from '../../../../src/transports/runpod/result-replaced.ts'
+import { ResultReplaced } from '../../../../src/transports/runpod/job-source.ts'
 import { RetryLater } from '../../../../src/transports/runpod/retry-later.ts'
 import { openFakeWorker } from '../../../fakes/queue-worker.ts'
 import { settle } from '../../../fakes/runner.ts'
@@ -87,6 +89,28 @@ describe('slots', () => {
   })
 })
 
+describe('results that cannot be given back', () => {
+  const LARGE = { json: Buffer.alloc(100_000_000), isListOfOne: false }
+
+  test('end the taking when they have 256 MB, until some are through', async () => {
+    const { source, worker } = await start({
+      maxConcurrency: 10,
+      run: async () => ({ output: 1 }),
+      deliver: async () => ({ output: LARGE }),
+    })
+    source.finishing = new Promise(() => {})
+    source.give(...jobs('a', 'b'))
+    await settled()
+    expect(source.isTaking).toBe(true)
+    source.give(...jobs('c'))
+    await settled()
+    expect([source.isTaking, worker.jobCount]).toEqual([false, 3])
+    source.stop('b')
+    await settled()
+    expect([source.isTaking, worker.jobCount]).toEqual([true, 2])
+  })
+})
+
 describe('a result', () => {
   test('is delivered, and only then the heartbeat forgets the job', async () => {
     const { source, job, heldByHeartbeat, named, clock, ends } = await start()
@@ -149,6 +173,43 @@ describe('a result', () => {
     await settled()
     expect(named('result_lost')).toMatchObject([{ jobId: 'a', error: 'HTTP 400 for both' }])
     expect([ends, worker.jobCount]).toEqual([[{ outcome: 'lost', ms: 0 }], 0])
+  })
+
+  test('that is unwanted is logged as that, and no answer', async () => {
+    const { source, job, named, ends, began } = await start()
+    source.receipt = 'unwanted'
+    source.give(...jobs('a'))
+    await settled()
+    job('a').end()
+    await settled()
+    expect(named('job_done')).toMatchObject([{ jobId: 'a', outcome: 'unwanted' }])
+    expect(ends).toEqual([{ outcome: 'unwanted', ms: 0 }])
+    source.give()
+    await settled()
+    source.give(...jobs('a'))
+    await settled()
+    expect([began, named('job_duplicate')]).toEqual([['a', 'a'], []])
+  })
+
+  test('that waits to be delivered has let go of its job', async () => {
+    const held: WeakRef<object>[] = []
+    const { source } = await start({
+      run: async ({ input }) => {
+        held.push(new WeakRef(input as object))
+        return { output: 1 }
+      },
+    })
+    source.finishing = new Promise(() => {})
+    source.give(...jobs('a', 'b'))
+    await settled()
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as () => void
+    await expect
+      .poll(() => {
+        gc()
+        return held.map((ref) => ref.deref())
+      })
+      .toEqual([undefined, undefined])
   })
 
   test('that an error has replaced fails the job, and is not lost', async () => {

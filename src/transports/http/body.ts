@@ -1,0 +1,63 @@
+/** A request's body: how much of one is taken, and how it is read. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { ServerError, messageOf } from '../../errors.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of the body as it came; 0 until it is read. */
+    readBytes: number
+  }
+}
+
+/** RunPod's load balancer passes that much on. */
+export const MAX_BODY_BYTES = 30_000_000
+
+const MAX_DEPTH = 200
+
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i
+
+/** `JSON.parse` as it is: nobody merges what clients send, so a key named `__proto__` is a key like others. */
+export function readJson(app: FastifyInstance, anyContentType: boolean): void {
+  app.decorateRequest('readBytes', 0)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    request.readBytes = body.length
+    const type = request.headers['content-type']
+    if (body.length === 0) return done(null, undefined)
+    if (type !== undefined && !anyContentType && !JSON_TYPE.test(type)) {
+      return done(wrongType(type))
+    }
+    let value: unknown
+    try {
+      value = JSON.parse(body.toString('utf8'))
+    } catch (error) {
+      const reason = messageOf(error)
+      return done(new ServerError('invalid_request', `the body is not JSON: ${reason}`, { cause: error }))
+    }
+    if (isDeeper(value, MAX_DEPTH)) {
+      const reason = `the body has lists or objects in more than ${MAX_DEPTH} levels`
+      return done(new ServerError('invalid_request', reason))
+    }
+    done(null, value)
+  })
+}
+
+/** Whoever walks through a value that a client made, `JSON.stringify` too, runs out of stack some thousand levels down. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  const inner: readonly unknown[] = Array.isArray(value) ? value : Object.values(value)
+  return inner.some((item) => isDeeper(item, levels - 1))
+}
+
+/** Bytes of a request's body: as it came, or before it is read as its headers tell; 0 where they don't. */
+export function bodyBytes(request: FastifyRequest): number {
+  return request.readBytes || Number(request.headers['content-length'] ?? 0) || 0
+}
+
+export function wrongType(type: string): ServerError {
+  return new ServerError(
+    'wrong_content_type',
+    `content-type is ${JSON.stringify(type.slice(0, 60))}; it must be application/json`,
+  )
+}

@@ -1,0 +1,10 @@
+/** As it was taken. */
+export type Job = Readonly<Record<string, unknown>>
+
+/** The job and its id, or what is wrong with it: without an id nobody can be told. */
+export function readTakenJob(item: unknown): { id: string; job: Job } | string {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return 'it is not an object'
+  const job: Job = { ...item }
+  const id = typeof job['id'] === 'number' ? String(job['id']) : job['id']
+  return typeof id === 'string' && id !== '' ? { id, job } : 'it has no id'
+}
