@@ -160,7 +160,7 @@ function openCore({ faults, seed, pingIntervalMs, pingTimeoutMs, print }: Settin
     clearInterval(sweep)
     clock.stop()
     store.close()
-    webhooks.close()
+    void webhooks.close()
   }
   return { store, ledger, fleet, plan, webhooks, duplicates: new Duplicates(store, clock.now), close }
 }

@@ -160,7 +160,7 @@ describe('tries', () => {
     await second.sent
     expect(lines).toMatchObject([{ event: 'webhook_dropped', jobId: second.id }])
     expect(fetched).toHaveBeenCalledTimes(1)
-    webhooks.close()
+    void webhooks.close()
     await first.sent
     lines.length = 0
     await (
@@ -229,7 +229,7 @@ describe('over the wire', () => {
     const { sent } = await complete(webhooks, url)
     await until(() => fetched.mock.settledResults[0]?.type === 'fulfilled')
     expect(fetched.mock.settledResults).toMatchObject([{ value: { status: 307 } }])
-    webhooks.close()
+    void webhooks.close()
     await sent
     expect(target.requests).toEqual([])
   })

@@ -45,8 +45,9 @@ describe('an output', () => {
     expect(errorOf(await deliver({ output: 'éé' }, { maxResultBytes: 5 }))).toMatch(/^the output has/)
   })
 
-  test('may have 20 MB, and an error says what to do about more', async () => {
-    expect(outputOf(await deliver({ output: 'x'.repeat(19_999_998) })).value).toHaveLength(19_999_998)
+  test('may have 20 MB with what stands around it, and an error says what to do about more', async () => {
+    expect(outputOf(await deliver({ output: 'x'.repeat(19_998_998) })).value).toHaveLength(19_998_998)
+    expect(errorOf(await deliver({ output: 'x'.repeat(19_998_999) }))).toContain('may have 20.0 MB')
     expect(errorOf(await deliver({ output: 'x'.repeat(31_200_000) }))).toBe(
       'the output has 31.2 MB and a result may have 20.0 MB; ask for encoding_format "base64", ' +
         'send fewer items per job, or name an S3 bucket (BUCKET_ENDPOINT_URL, or s3Config in the job)',
