@@ -2,26 +2,15 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { logNormalLengths } from '../tools/random.ts'
+
+export { seededRandom } from '../tools/random.ts'
 
 export const MODEL = fileURLToPath(new URL('../models/all-MiniLM-L6-v2-int8', import.meta.url))
 
-/** Mulberry32: the same texts on every machine. */
-export function seededRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Token counts, special tokens included: log-normal, median 63, from 5 to 256, as real paragraphs are. */
 export function mixedLengths(count: number, random: () => number): number[] {
-  return Array.from({ length: count }, () => {
-    const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
-    return Math.round(Math.min(256, Math.max(5, 63 * Math.exp(0.8 * normal))))
-  })
+  return logNormalLengths(count, { median: 63, sigma: 0.8, least: 5, most: 256 }, random)
 }
 
 /** A text of exactly so many tokens for the bundled model: words that are one token each. */

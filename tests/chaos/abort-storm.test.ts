@@ -1,6 +1,6 @@
 /** Two hundred requests at once, half of them cancelled at random moments: the rest are answered as if they were alone. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { seededRandom } from '../fakes/random.ts'
+import { seededRandom } from '../../tools/random.ts'
 import { settle } from '../fakes/runner.ts'
 import { BUNDLED_MODEL, type OpenModel, openModel } from '../open-model.ts'
 

@@ -3,9 +3,9 @@ import { afterEach } from 'vitest'
 import type { FastifyInstance } from 'fastify'
 import type { GatewayRoutesOptions } from '../../src/transports/http/gateway-routes.ts'
 import { gatewayRoutes } from '../../src/transports/http/gateway-routes.ts'
-import type { JobStore, JobStoreOptions } from '../../src/transports/http/job-store.ts'
+import type { JobStore, JobStoreOptions } from '../../src/transports/gateway/job-store.ts'
 import { createServer, listen } from '../../src/transports/http/server.ts'
-import { Webhooks } from '../../src/transports/http/webhook.ts'
+import { Webhooks } from '../../src/transports/gateway/webhook.ts'
 import { WORKER, encoded, openStore, type FakeStore } from './job-store.ts'
 
 export interface FakeGateway extends FakeStore {

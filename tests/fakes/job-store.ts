@@ -1,10 +1,10 @@
 /** A job store with a clock moved by hand, and jobs for it. */
 import { afterEach } from 'vitest'
-import type { Job } from '../../src/transports/http/job.ts'
-import { DEFAULT_POLICY } from '../../src/transports/http/job-request.ts'
-import type { JobStoreOptions } from '../../src/transports/http/job-store.ts'
-import { JobStore } from '../../src/transports/http/job-store.ts'
-import type { Submission } from '../../src/transports/http/stored-job.ts'
+import type { Job } from '../../src/transports/gateway/job.ts'
+import { DEFAULT_POLICY } from '../../src/transports/gateway/job-request.ts'
+import type { JobStoreOptions } from '../../src/transports/gateway/job-store.ts'
+import { JobStore } from '../../src/transports/gateway/job-store.ts'
+import type { Submission } from '../../src/transports/gateway/stored-job.ts'
 import type { EncodedOutput } from '../../src/transports/runpod/job-source.ts'
 
 export interface FakeStore {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { Metrics } from '../../src/base/metrics.ts'
 import { gatewayRoutes } from '../../src/transports/http/gateway-routes.ts'
-import { JobStore } from '../../src/transports/http/job-store.ts'
+import { JobStore } from '../../src/transports/gateway/job-store.ts'
 import { createServer } from '../../src/transports/http/server.ts'
 
 const ROOT = join(import.meta.dirname, '../..')

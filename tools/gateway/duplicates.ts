@@ -1,4 +1,4 @@
-import type { JobStore } from '../../src/transports/http/job-store.ts'
+import type { JobStore } from '../../src/transports/gateway/job-store.ts'
 
 interface HandedOut {
   readonly jobId: string

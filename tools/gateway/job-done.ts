@@ -1,6 +1,6 @@
 /** What a result posted to job-done does to its job. */
 import { encodeJson } from '../../src/base/encode-json.ts'
-import type { JobStore } from '../../src/transports/http/job-store.ts'
+import type { JobStore } from '../../src/transports/gateway/job-store.ts'
 import type { EncodedOutput } from '../../src/transports/runpod/job-source.ts'
 import type { ResultPost } from './job-entry.ts'
 import type { Ledger } from './ledger.ts'

@@ -1,5 +1,5 @@
 /** What the ledger knows of one job. */
-import type { JobStatus } from '../../src/transports/http/job.ts'
+import type { JobStatus } from '../../src/transports/gateway/job.ts'
 
 /**
  * What became of an answer. `whole`: written to its end. `partial`: begun. `none`: no byte of it was written.

@@ -1,6 +1,6 @@
 /** Who was given what, and what came back: proves that no job was lost or doubled. See `verdicts.ts` for what is proof. */
 import { createHash } from 'node:crypto'
-import type { JobStatus } from '../../src/transports/http/job.ts'
+import type { JobStatus } from '../../src/transports/gateway/job.ts'
 import type { FaultKind } from './faults.ts'
 import type { Delivery, JobEntry, ResultPost, Sent } from './job-entry.ts'
 import { newEntry } from './job-entry.ts'

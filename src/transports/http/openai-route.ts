@@ -2,9 +2,9 @@ import { sendRefusal } from './gateway-error.ts'
 import type { Operation } from './gateway-operations.ts'
 import { hold } from './gateway-operations.ts'
 import { pathPart } from './gateway-request.ts'
-import { isEnded } from './job.ts'
-import { DEFAULT_POLICY } from './job-request.ts'
-import { openaiBody } from './openai-body.ts'
+import { isEnded } from '../gateway/job.ts'
+import { DEFAULT_POLICY } from '../gateway/job-request.ts'
+import { openaiBody } from '../gateway/openai-body.ts'
 import { bodyBytes } from './body.ts'
 
 /** As long as `/runsync` can be held. */

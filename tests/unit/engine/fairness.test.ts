@@ -1,7 +1,7 @@
 /** A query behind a bulk job, on a device whose time is its tokens: one token, one millisecond of a fake clock. */
 import { describe, expect, test } from 'vitest'
 import { openLane, requestOf } from '../../fakes/lane.ts'
-import { logNormalLengths, seededRandom } from '../../fakes/random.ts'
+import { logNormalLengths, seededRandom } from '../../../tools/random.ts'
 import { settle } from '../../fakes/runner.ts'
 
 const JOB_TEXTS = 2000

@@ -1,6 +1,6 @@
 /** How long jobs may wait and run, and how long they are known. */
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { DEFAULT_POLICY } from '../../../../src/transports/http/job-request.ts'
+import { DEFAULT_POLICY } from '../../../../src/transports/gateway/job-request.ts'
 import { WORKER, encoded, openStore, submission, takeNow } from '../../../fakes/job-store.ts'
 
 afterEach(() => void vi.useRealTimers())

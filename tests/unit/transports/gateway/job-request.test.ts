@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DEFAULT_POLICY, readJobRequest } from '../../../../src/transports/http/job-request.ts'
+import { DEFAULT_POLICY, readJobRequest } from '../../../../src/transports/gateway/job-request.ts'
 
 const S3 = { accessId: 'a', accessSecret: 's', bucketName: 'b', endpointUrl: 'https://s3.example.com' }
 

@@ -1,9 +1,9 @@
 /** What holds for every order of submissions, takes, results, cancellations, deaths and time. */
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Deadlines } from '../../../../src/transports/http/deadlines.ts'
-import type { Job, JobStatus } from '../../../../src/transports/http/job.ts'
-import { DEFAULT_POLICY } from '../../../../src/transports/http/job-request.ts'
+import { Deadlines } from '../../../../src/transports/gateway/deadlines.ts'
+import type { Job, JobStatus } from '../../../../src/transports/gateway/job.ts'
+import { DEFAULT_POLICY } from '../../../../src/transports/gateway/job-request.ts'
 import { encoded, openStore, submission } from '../../../fakes/job-store.ts'
 
 const WORKERS = ['a', 'b']

@@ -5,10 +5,10 @@ import {
   statusJson,
   streamJson,
   webhookJson,
-} from '../../../../src/transports/http/job-json.ts'
-import type { Job } from '../../../../src/transports/http/job.ts'
-import { DEFAULT_POLICY } from '../../../../src/transports/http/job-request.ts'
-import { openaiBody } from '../../../../src/transports/http/openai-body.ts'
+} from '../../../../src/transports/gateway/job-json.ts'
+import type { Job } from '../../../../src/transports/gateway/job.ts'
+import { DEFAULT_POLICY } from '../../../../src/transports/gateway/job-request.ts'
+import { openaiBody } from '../../../../src/transports/gateway/openai-body.ts'
 import type { EncodedOutput } from '../../../../src/transports/runpod/job-source.ts'
 import { encoded } from '../../../fakes/job-store.ts'
 

@@ -1,7 +1,7 @@
 /** How a job goes from state to state. */
 import { describe, expect, test } from 'vitest'
 import { ServerError } from '../../../../src/errors.ts'
-import { JobStore } from '../../../../src/transports/http/job-store.ts'
+import { JobStore } from '../../../../src/transports/gateway/job-store.ts'
 import { WORKER, encoded, idsOf, openStore, submission, takeNow, textOf } from '../../../fakes/job-store.ts'
 
 const WAIT = { waitMs: 1000 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Webhooks } from '../../../../src/transports/http/webhook.ts'
+import { Webhooks } from '../../../../src/transports/gateway/webhook.ts'
 import { until } from '../../../fakes/gateway.ts'
 import { WORKER, encoded, openStore, submission, takeNow } from '../../../fakes/job-store.ts'
 import { recordLog } from '../../../fakes/recording-log.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { localSource } from '../../../../src/transports/http/local-source.ts'
+import { localSource } from '../../../../src/transports/gateway/local-source.ts'
 import { outcome } from '../../../fakes/lane.ts'
 import { encoded, openStore, submission, textOf } from '../../../fakes/job-store.ts'
 
