@@ -1,15 +1,15 @@
 import { parseEnv } from 'node:util'
-import type { ModelName } from './config-model-names.ts'
-import { readModelNames } from './config-model-names.ts'
-import type { Bucket, Platform } from './config-platform.ts'
-import { readBucket, readPlatform } from './config-platform.ts'
-import type { Texts } from './config-rows.ts'
-import { cutAt, isBlank, readRow } from './config-rows.ts'
-import { BUNDLED_MODEL, DEFAULT_API_PORT, FLAGS, MODES, SETTINGS, splitList } from './config-settings.ts'
-import type { Complain, DtypeSetting, Flag, LogLevel, Mode, Setting } from './config-settings.ts'
+import type { ModelName } from './config/model-names.ts'
+import { readModelNames } from './config/model-names.ts'
+import type { Bucket, Platform } from './config/platform.ts'
+import { readBucket, readPlatform } from './config/platform.ts'
+import type { Texts } from './config/rows.ts'
+import { cutAt, isBlank, readRow } from './config/rows.ts'
+import { BUNDLED_MODEL, DEFAULT_API_PORT, FLAGS, MODES, SETTINGS, splitList } from './config/settings.ts'
+import type { Complain, DtypeSetting, Flag, LogLevel, Mode, Setting } from './config/settings.ts'
 
-export { helpText } from './config-help.ts'
-export type { DtypeSetting, LogLevel, Mode } from './config-settings.ts'
+export { helpText } from './config/help.ts'
+export type { DtypeSetting, LogLevel, Mode } from './config/settings.ts'
 
 export interface ModelRequest extends ModelName {
   readonly batchSize: number

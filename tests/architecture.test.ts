@@ -43,18 +43,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/locate-model.ts': ['src/config.ts', 'src/base', 'src/model/fetch-hub.ts', 'src/model/progress-bar.ts'],
   'src/threads.ts': ['src/runtime/inference-thread.ts', 'src/tokenize/tokenizer.ts'],
-  'src/config.ts': [
-    'src/config-help.ts',
-    'src/config-model-names.ts',
-    'src/config-platform.ts',
-    'src/config-rows.ts',
-    'src/config-settings.ts',
-  ],
-  'src/config-model-names.ts': ['src/config-rows.ts', 'src/config-settings.ts'],
-  'src/config-platform.ts': ['src/config-rows.ts', 'src/config-settings.ts'],
-  'src/config-rows.ts': ['src/config-settings.ts'],
-  'src/config-help.ts': ['src/config-settings.ts'],
-  'src/config-settings.ts': [],
+  'src/config.ts': ['src/config'],
+  'src/config': [],
   'src/task.ts': [],
   'src/errors.ts': [],
   'src/base': ['src/errors.ts'],
@@ -87,14 +77,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/base',
     'src/model/open-folder.ts',
     'src/model/progress-bar.ts',
+    'src/start.ts',
     'src/transports/gateway',
     'src/transports/http',
+    'src/transports/runpod/job-source.ts',
   ],
 }
 
 /** Package → the only places that may import it. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
-  zod: ['src/config-settings.ts', 'src/dialects', 'src/model', 'src/transports/gateway'],
+  zod: ['src/config', 'src/dialects', 'src/model', 'src/transports/gateway'],
   'onnxruntime-node': ['src/runtime/session.ts'],
   tokenizers: ['src/tokenize'],
   pino: ['src/base/log.ts'],
@@ -111,7 +103,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Lines a file may have; above it the file must open with its reason and stand here. */
 const MAX_LINES = 300
-const LONG_FILES = ['src/config-settings.ts']
+const LONG_FILES = ['src/config/settings.ts']
 
 interface Source {
   readonly path: string

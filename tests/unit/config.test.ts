@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { ConfigError, helpText, loadConfig, readDotEnv } from '../../src/config.ts'
 import type { Mode } from '../../src/config.ts'
-import { FLAGS, MODES, PLATFORM, SETTINGS, shownDefault, shownMeaning } from '../../src/config-settings.ts'
-import type { Flag, Setting } from '../../src/config-settings.ts'
+import { FLAGS, MODES, PLATFORM, SETTINGS, shownDefault, shownMeaning } from '../../src/config/settings.ts'
+import type { Flag, Setting } from '../../src/config/settings.ts'
 
 type Env = Record<string, string | undefined>
 

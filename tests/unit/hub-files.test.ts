@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { close, handler } from '../../handler.ts'
-import { PLATFORM, SETTINGS } from '../../src/config-settings.ts'
+import { PLATFORM, SETTINGS } from '../../src/config/settings.ts'
 import type { Config } from '../../src/config.ts'
 import { loadConfig } from '../../src/config.ts'
 

@@ -1,5 +1,5 @@
-import { FLAGS, MODES, SETTINGS, shownDefault, shownMeaning } from './config-settings.ts'
-import type { Flag } from './config-settings.ts'
+import { FLAGS, MODES, SETTINGS, shownDefault, shownMeaning } from './settings.ts'
+import type { Flag } from './settings.ts'
 
 const TEXT_COLUMN = 28
 const COLUMNS = 100

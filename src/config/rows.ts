@@ -1,5 +1,5 @@
 /** How one setting is read, whatever it is. */
-import type { Complain, Setting } from './config-settings.ts'
+import type { Complain, Setting } from './settings.ts'
 
 export type Texts = Readonly<Record<string, string | undefined>>
 

@@ -1,7 +1,7 @@
 /** The entries of MODEL_NAMES. */
-import { cutAt } from './config-rows.ts'
-import type { Complain } from './config-settings.ts'
-import { quote } from './config-settings.ts'
+import { cutAt } from './rows.ts'
+import type { Complain } from './settings.ts'
+import { quote } from './settings.ts'
 
 export interface ModelName {
   /** Hub name without its revision, or a local path. */

@@ -1,8 +1,8 @@
 /** What RunPod, and the bucket for large results, need to be known by. */
-import type { Texts } from './config-rows.ts'
-import { readRow } from './config-rows.ts'
-import { PLATFORM, SETTINGS } from './config-settings.ts'
-import type { Complain, Setting } from './config-settings.ts'
+import type { Texts } from './rows.ts'
+import { readRow } from './rows.ts'
+import { PLATFORM, SETTINGS } from './settings.ts'
+import type { Complain, Setting } from './settings.ts'
 
 /** An S3 bucket that large results are written to. */
 export interface Bucket {
