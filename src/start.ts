@@ -151,8 +151,10 @@ async function loadModel({
     return { spec, runner, tokenizer, names, batchSize, maxBatchTokens, dtypeRequested }
   } catch (error) {
     const { code, message } = asServerError(error)
-    // With several models an operator must see which.
-    throw new ServerError(code, message.startsWith(name) ? message : `${name}: ${message}`, { cause: error })
+    // With several models an operator must see which, and where it was looked for.
+    const shown = name === request.source ? name : `${name} (${request.source})`
+    const text = message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message
+    throw new ServerError(code, `${shown}: ${text}`, { cause: error })
   }
 }
 

@@ -90,7 +90,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'onnxruntime-node': ['src/runtime/session.ts'],
   tokenizers: ['src/tokenize'],
   pino: ['src/base/log.ts'],
-  'p-queue': ['src/transports/gate.ts'],
+  'p-queue': ['src/transports/gate.ts', 'src/transports/runpod/worker.ts'],
   fastify: ['src/transports/http', 'src/faces.ts'],
   'prom-client': ['src/base/metrics.ts'],
   undici: ['src/transports/runpod'],

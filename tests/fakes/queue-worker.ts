@@ -1,7 +1,7 @@
 /** A worker over a fake source; its jobs run until the test ends them. */
 import type { JobResult } from '../../src/transports/runpod/job.ts'
 import type { Job } from '../../src/transports/runpod/taken-job.ts'
-import type { JobEnd, QueueWorkerOptions, RunJobOptions } from '../../src/transports/runpod/worker.ts'
+import type { JobEnd, QueueWorkerOptions, RunJobOptions } from '../../src/transports/runpod/worker-options.ts'
 import { QueueWorker } from '../../src/transports/runpod/worker.ts'
 import { openDeliver } from '../../src/transports/runpod/deliver.ts'
 import { FakeJobSource } from './job-source.ts'

@@ -24,6 +24,11 @@ export function readJson(app: FastifyInstance, anyContentType: boolean): void {
     request.readBytes = body.length
     const type = request.headers['content-type']
     if (body.length === 0) return done(null, undefined)
+    const encoding = request.headers['content-encoding']
+    if (encoding !== undefined && encoding !== 'identity') {
+      const reason = `content-encoding is ${JSON.stringify(encoding.slice(0, 60))}; a body must come uncompressed`
+      return done(new ServerError('wrong_content_type', reason))
+    }
     if (type !== undefined && !anyContentType && !JSON_TYPE.test(type)) {
       return done(wrongType(type))
     }

@@ -3,9 +3,11 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fastify from 'fastify'
 import { refuse } from '../../dialects/dispatch.ts'
+import { ServerError } from '../../errors.ts'
 import { keyCheck } from './authorize.ts'
 import { MAX_BODY_BYTES, readJson } from './body.ts'
 import { toServerError } from './http-error.ts'
+import { answerBroken, answerRaw } from './raw-answer.ts'
 import { sendResponse } from './send-response.ts'
 
 export interface ServerOptions {
@@ -42,7 +44,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
       connectionsCheckingInterval: headersTimeoutMs / 3,
       maxHeaderSize: MAX_HEADER_BYTES,
     },
-    routerOptions: { maxParamLength: 512 },
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    clientErrorHandler: answerBroken,
     // What is under way at the end gets its answer.
     forceCloseConnections: 'idle',
     return503OnClosing: true,
@@ -82,21 +85,14 @@ export function clientGone(reply: FastifyReply): AbortSignal {
   return controller.signal
 }
 
-const TOO_MANY_CONNECTIONS = JSON.stringify({
-  error: { message: 'too many connections', type: 'rate_limit_error', param: null, code: 'overloaded' },
-})
-
 /** One too many is told so, which a closed socket would not. */
 function limitConnections(app: FastifyInstance, maxConnections: number): void {
   let connections = 0
   app.server.prependListener('connection', (socket: Socket) => {
     socket.once('close', () => connections--)
     if (++connections <= maxConnections) return
-    socket.on('error', () => socket.destroy())
-    socket.end(
-      `HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: ${TOO_MANY_CONNECTIONS.length}\r\n\r\n${TOO_MANY_CONNECTIONS}`,
-      () => socket.destroySoon(),
-    )
+    const error = new ServerError('overloaded', 'too many connections', { retryAfterMs: 1000 })
+    answerRaw(socket, '503 Service Unavailable', error)
   })
 }
 

@@ -11,9 +11,16 @@ import { addParams } from './platform-url.ts'
  * named last misses none. Up to this number, all stand in one ping, as RunPod's own worker sends it.
  */
 const MAX_NAMED = 100
+/** Pings of one beat, where there are many: each has a connection of its own. */
+const MAX_AT_ONCE = 8
 
 const RETRIED = [429, 500, 502, 503, 504]
 const RETRY_MS = [0, 2000, 4000]
+
+interface PingFailure {
+  readonly error: string
+  readonly retry: boolean
+}
 
 class Pinger {
   readonly #settings: PingSettings
@@ -53,9 +60,8 @@ class Pinger {
     if (this.#isPinging) return
     clearTimeout(this.#retryTimer)
     this.#isPinging = true
-    const failures = await Promise.all(this.#parts().map((jobIds) => this.#ping(jobIds)))
+    const failure = await this.#pingAll()
     this.#isPinging = false
-    const failure = failures.find((one) => one !== undefined)
     if (failure === undefined) return
     this.#failureCount++
     this.#lastError = failure.error
@@ -63,12 +69,23 @@ class Pinger {
     if (retryMs !== undefined) this.#retryTimer = setTimeout(() => void this.#beat(retries + 1), retryMs)
   }
 
+  /** One of the failures, if any. */
+  async #pingAll(): Promise<PingFailure | undefined> {
+    const parts = this.#parts()
+    let failure: PingFailure | undefined
+    for (let i = 0; i < parts.length; i += MAX_AT_ONCE) {
+      const results = await Promise.all(parts.slice(i, i + MAX_AT_ONCE).map((jobIds) => this.#ping(jobIds)))
+      failure = results.find((result) => result !== undefined) ?? failure
+    }
+    return failure
+  }
+
   #parts(): (readonly string[])[] {
     const count = Math.max(1, Math.ceil(this.jobIds.length / MAX_NAMED))
     return Array.from({ length: count }, (_, i) => this.jobIds.slice(i * MAX_NAMED, (i + 1) * MAX_NAMED))
   }
 
-  async #ping(jobIds: readonly string[]): Promise<{ error: string; retry: boolean } | undefined> {
+  async #ping(jobIds: readonly string[]): Promise<PingFailure | undefined> {
     const { url, apiKey, intervalMs, version } = this.#settings
     const jobs = jobIds.length === 0 ? '' : `job_id=${encodeURIComponent(jobIds.join(','))}&`
     try {

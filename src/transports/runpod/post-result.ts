@@ -103,7 +103,7 @@ async function postUntilAnswered(
     }
     if (reply !== undefined && !isRetried(reply.status)) return reply.status
     if (reply !== undefined) error = `HTTP ${reply.status}`
-    const retryMs = retryAfter(reply, failures, now())
+    const retryMs = Math.round(retryAfter(reply, failures, now()))
     if (now() + retryMs > deadlineMs) throw new Error(`not taken in ${GIVE_UP_MS / 60_000} minutes: ${error}`)
     const count = outage.fail()
     if (count !== undefined) {

@@ -6,5 +6,7 @@ export function readTakenJob(item: unknown): { id: string; job: Job } | string {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) return 'it is not an object'
   const job: Job = { ...item }
   const id = typeof job['id'] === 'number' ? String(job['id']) : job['id']
-  return typeof id === 'string' && id !== '' ? { id, job } : 'it has no id'
+  if (typeof id !== 'string' || id === '') return 'it has no id'
+  // Every reader of addresses takes these two for steps of a path, however they are written.
+  return id === '.' || id === '..' ? `its id is ${id}, which no address can hold` : { id, job }
 }

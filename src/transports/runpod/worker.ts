@@ -1,52 +1,17 @@
 /** Takes jobs, runs them side by side, and gives their results back; it does not know where they come from. */
 import { setImmediate } from 'node:timers/promises'
+import PQueue from 'p-queue'
 import { pause } from '../../base/abort.ts'
-import type { Log } from '../../base/log.ts'
 import { messageOf } from '../../errors.ts'
-import type { Deliver } from './deliver.ts'
-import type { JobResult } from './job.ts'
 import { ResultReplaced } from './job-source.ts'
-import type { EncodedOutcome, JobSource } from './job-source.ts'
+import type { EncodedOutcome } from './job-source.ts'
 import { Outage } from './outage.ts'
 import { JobProgress } from './progress.ts'
+import type { JobEnd, QueueWorkerOptions } from './worker-options.ts'
 import { RecentIds } from './recent-ids.ts'
 import { RetryLater } from './retry-later.ts'
-import { readTakenJob } from './taken-job.ts'
 import type { Job } from './taken-job.ts'
-
-export interface RunJobOptions {
-  readonly signal: AbortSignal
-  /** Items done, of how many. */
-  readonly onProgress: (done: number, total: number) => void
-}
-
-export interface JobEnd {
-  /**
-   * `stopped`: by the platform, or for want of time when the worker stops. `unwanted`: the platform no longer knows the job.
-   * `lost`: the result could not be given back.
-   */
-  readonly outcome: 'completed' | 'failed' | 'stopped' | 'unwanted' | 'lost'
-  readonly ms: number
-}
-
-export interface QueueWorkerOptions {
-  readonly source: JobSource
-  readonly run: (job: Job, options: RunJobOptions) => Promise<JobResult>
-  readonly deliver: Deliver
-  /** Told of all jobs held; what it is given is read later. */
-  readonly heartbeat?: { readonly setJobs: (jobIds: Iterable<string>) => void } | undefined
-  /** A job waits for room in the engine's queue: another would only wait behind it. */
-  readonly isFull: () => boolean
-  readonly maxConcurrency: number
-  /** The platform replaces this worker after the jobs that it takes first. */
-  readonly refreshWorker: boolean
-  /** The engine can't be revived: the platform shall replace this worker. */
-  readonly isBroken?: () => boolean
-  readonly log: Log
-  readonly onJobEnd?: ((end: JobEnd) => void) | undefined
-  /** Milliseconds, from any fixed point. */
-  readonly now?: () => number
-}
+import { readTakenJob } from './taken-job.ts'
 
 interface HeldJob {
   readonly id: string
@@ -78,12 +43,14 @@ export class QueueWorker {
   readonly #over = new AbortController()
   readonly #ended = Promise.withResolvers<void>()
   #jobEnd = Promise.withResolvers<void>()
+  readonly #slots: PQueue
   /** Of all results not given back yet. */
   #resultBytes = 0
 
   constructor(options: QueueWorkerOptions) {
     const { now = () => performance.now() } = options
     this.#options = options
+    this.#slots = new PQueue({ concurrency: options.maxConcurrency })
     this.#now = now
     this.#answered = new RecentIds({ keepMs: ANSWERED_MS, maxIds: MAX_ANSWERED, now })
   }
@@ -188,7 +155,7 @@ export class QueueWorker {
     return { retryMs: Math.round(later?.retryMs ?? RETRY_MS), status: later?.status, count: outage.fail() }
   }
 
-  /** More jobs than there are slots are run as well: whoever gave them counts on it. */
+  /** More jobs than there are slots are kept and run in their turn: whoever gave them counts on it. */
   #accept(item: unknown): void {
     const { log, source } = this.#options
     // Given to another worker already.
@@ -209,7 +176,13 @@ export class QueueWorker {
     this.#jobs.set(id, held)
     this.#tellHeartbeat()
     log('debug', { event: 'job_taken', jobId: id })
-    void this.#finish(held, this.#outcomeOf(held, job))
+    let waiting: Job | undefined = job
+    void this.#slots.add(() => {
+      // This function is kept until the result is through; the input shall not be.
+      const given = waiting ?? {}
+      waiting = undefined
+      return this.#finish(held, this.#outcomeOf(held, given))
+    })
   }
 
   /**
