@@ -32,6 +32,7 @@ describe('headers', () => {
     const path = headers === undefined ? `/${'x'.repeat(20_000)}` : '/ping'
     const answer = await connectRaw(port, `GET ${path} HTTP/1.1\r\nhost: here\r\n${headers ?? ''}\r\n`).all
     expect(answer).toMatch(/^HTTP\/1\.1 431 /)
+    expect(answer).toContain('"message":"the headers of the request are larger than 16 kB"')
     expect(await ping(port)).toBe(200)
   })
 

@@ -113,6 +113,12 @@ describe('a body', () => {
     expect(await post({ headers, payload: '{"__proto__":{"input":"b"}}' })).toMatchObject({ status: 400 })
   })
 
+  test('that is compressed is refused by name', async () => {
+    const answer = await post({ headers: { ...headers, 'content-encoding': 'gzip' } })
+    expect(answer).toMatchObject({ status: 415 })
+    expect(JSON.stringify(answer)).toContain('a body must come uncompressed')
+  })
+
   test.each([
     [199, 200],
     [200, 400],
