@@ -86,12 +86,15 @@ test('a server whose model cannot be loaded stays to say so', async () => {
 })
 
 test('told to end, it takes nothing new, answers what is under way within the grace period, and exits with 0', async () => {
-  const server = await serverOf({ SHUTDOWN_GRACE_SECONDS: '2' })
+  const server = await serverOf({ SHUTDOWN_GRACE_SECONDS: '5' })
   const held = post(`${server.found}/runsync`, { input: { input: LONG_TEXTS } })
-  const direct = post(`${server.found}/v1/embeddings`, { input: Array.from({ length: 50 }, () => 'a text') })
+  const direct = post(`${server.found}/v1/embeddings`, {
+    input: Array.from({ length: 20 }, () => LONG_TEXTS[0]),
+  })
   await vi.waitFor(async () => {
-    const health = await fetch(`${server.found}/v2/local/health`)
-    expect(await health.json()).toMatchObject({ jobs: { inProgress: 1 } })
+    const metrics = await (await fetch(`${server.found}/metrics`)).text()
+    expect(metrics).toContain('embeddings_jobs_in_flight 1\n')
+    expect(metrics).toContain('embeddings_requests_in_flight 1\n')
   }, 5000)
   const ended = server.stop()
   await vi.waitFor(async () => expect((await fetch(`${server.found}/ping`)).status).toBe(503), 1500)
