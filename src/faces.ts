@@ -5,14 +5,14 @@ import type { Metrics } from './base/metrics.ts'
 import type { Config } from './config.ts'
 import { ServerError, messageOf } from './errors.ts'
 import type { Gate } from './transports/gate.ts'
+import { JobStore } from './transports/gateway/job-store.ts'
+import { localSource } from './transports/gateway/local-source.ts'
+import { Webhooks } from './transports/gateway/webhook.ts'
 import { directRoutes } from './transports/http/direct-routes.ts'
 import type { Gateway } from './transports/http/gateway-operations.ts'
 import { gatewayRoutes } from './transports/http/gateway-routes.ts'
-import { JobStore } from './transports/gateway/job-store.ts'
-import { localSource } from './transports/gateway/local-source.ts'
 import { metricsRoute, probes } from './transports/http/probes.ts'
 import { createServer, listen } from './transports/http/server.ts'
-import { Webhooks } from './transports/gateway/webhook.ts'
 import type { Lifecycle } from './transports/lifecycle.ts'
 import type { JobSource } from './transports/runpod/job-source.ts'
 
@@ -108,12 +108,11 @@ interface Address {
 const ANY_HOST = '0.0.0.0'
 /** Where RunPod's load balancer looks when nobody told it otherwise. */
 const PLATFORM_PORT = 80
-const DEFAULT_PORT = 8000
 
 function addresses({ mode, apiHost, apiPort, port, portHealth, platform }: Config): Address[] {
   if (mode === 'serve-api') return [{ host: apiHost, port: apiPort, onlyProbes: false }]
   // A queue worker needs no server; the platform that wants one names its port.
-  const fallback = platform.endpointId === undefined ? DEFAULT_PORT : PLATFORM_PORT
+  const fallback = platform.endpointId === undefined ? apiPort : PLATFORM_PORT
   const main = port ?? (mode === 'http-server' ? fallback : undefined)
   return [
     ...(main === undefined ? [] : [{ host: ANY_HOST, port: main, onlyProbes: false }]),
