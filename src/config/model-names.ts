@@ -1,7 +1,7 @@
 /** The entries of MODEL_NAMES. */
 import { cutAt } from './rows.ts'
-import type { Complain } from './settings.ts'
-import { quote } from './settings.ts'
+import type { Complain } from './reading.ts'
+import { quote } from './reading.ts'
 
 export interface ModelName {
   /** Hub name without its revision, or a local path. */

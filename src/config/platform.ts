@@ -2,7 +2,8 @@
 import type { Texts } from './rows.ts'
 import { readRow } from './rows.ts'
 import { PLATFORM, SETTINGS } from './settings.ts'
-import type { Complain, Setting } from './settings.ts'
+import type { Complain } from './reading.ts'
+import type { Setting } from './settings.ts'
 
 /** An S3 bucket that large results are written to. */
 export interface Bucket {

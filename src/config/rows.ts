@@ -1,5 +1,6 @@
 /** How one setting is read, whatever it is. */
-import type { Complain, Setting } from './settings.ts'
+import type { Complain } from './reading.ts'
+import type { Setting } from './settings.ts'
 
 export type Texts = Readonly<Record<string, string | undefined>>
 

@@ -1,14 +1,12 @@
 // Longer than most files because it is a table: one row for each variable and flag, from which the parser, the
 // help text and the test of docs/configuration.md are fed.
 import { z } from 'zod'
+import type { Complain, Reading } from './reading.ts'
+import { listOf, oneOf, orWords, quote, splitList, value, wholeNumber } from './reading.ts'
 
 export type Mode = 'test-input' | 'help' | 'serve-api' | 'queue-worker' | 'http-server' | 'local-run'
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
 export type DtypeSetting = 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8'
-
-/** Text → value, or `undefined` after it has told `complain` why not. */
-export type Reading<T> = (text: string, complain: Complain) => T | undefined
-export type Complain = (problem: string) => void
 
 export interface Setting<T> {
   /** Any of them sets it; the first that is set wins. */
@@ -363,17 +361,6 @@ export const FLAGS = {
   }),
 }
 
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
-}
-
-/** `a; b;` → `['a', 'b']`: only empty entries at the end are dropped. */
-export function splitList(text: string): string[] {
-  const entries = text.split(';').map((entry) => entry.trim())
-  while (entries.at(-1) === '') entries.pop()
-  return entries
-}
-
 /** The default as the help text and the documents write it. */
 export function shownDefault({ fallback, unset }: Setting<unknown>): string {
   if (unset !== undefined) return unset
@@ -397,42 +384,6 @@ function setting<T>(row: Setting<T>): Setting<T> {
 
 function flag<T>(row: Flag<T>): Flag<T> {
   return row
-}
-
-function value<T>(schema: z.ZodType<T>, allowed: string, shown = quote): Reading<T> {
-  return (text, complain) => {
-    const parsed = schema.safeParse(text)
-    if (parsed.success) return parsed.data
-    complain(`${shown(text)} is not ${allowed}`)
-    return undefined
-  }
-}
-
-function oneOf<const T extends readonly string[]>(...words: T): Reading<T[number]> {
-  return value(z.string().toLowerCase().pipe(z.enum(words)), `one of ${words.join(', ')}`)
-}
-
-function wholeNumber(min: number, max: number, or = ''): Reading<number> {
-  const digits = z.string().regex(/^\d+$/).transform(Number)
-  return value(digits.pipe(z.number().min(min).max(max)), `${or}a whole number from ${min} to ${max}`)
-}
-
-function listOf<T>(read: Reading<T>): Reading<readonly [T, ...T[]]> {
-  return (text, complain) => {
-    const entries = splitList(text)
-    const values: T[] = []
-    for (const [index, entry] of entries.entries()) {
-      if (entry === '') complain(`entry ${index + 1} is empty`)
-      const item = entry === '' ? undefined : read(entry, complain)
-      if (item !== undefined) values.push(item)
-    }
-    const [first, ...rest] = values
-    return first === undefined || values.length < entries.length ? undefined : [first, ...rest]
-  }
-}
-
-function orWords<const W extends string, T>(words: readonly W[], read: Reading<T>): Reading<W | T> {
-  return (text, complain) => words.find((word) => word === text.toLowerCase()) ?? read(text, complain)
 }
 
 function readGpuNumbers(text: string, complain: Complain): readonly number[] | undefined {
