@@ -29,7 +29,9 @@ export async function handler(job: unknown, options: CallOptions = {}): Promise<
     return { error: messageOf(error) }
   }
   const result = await worker.run(job, options)
-  return 'error' in result ? result : result.output
+  if ('error' in result) return result
+  const { plainJson } = await import('./src/base/plain-json.ts')
+  return plainJson(result.output)
 }
 
 /** Ends what `handler` started; jobs under way fail. */

@@ -1,5 +1,6 @@
 /** `npm run bench` runs all; `npm run bench -- latency startup` some. Marks are aims for a 2-core machine, never asserted. */
 import { benchBatchSize } from './batch-size.ts'
+import { benchEncode } from './encode.ts'
 import { benchHeartbeat } from './heartbeat.ts'
 import { benchHttp } from './http.ts'
 import { printMachine } from './harness.ts'
@@ -12,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   throughput: benchThroughput,
   latency: benchLatency,
   startup: benchStartup,
+  encode: benchEncode,
   http: benchHttp,
   'queue-worker': benchQueueWorker,
   heartbeat: benchHeartbeat,

@@ -6,6 +6,10 @@ export interface SchemaIssue {
   readonly minimum?: unknown
   readonly maximum?: unknown
   readonly values?: unknown
+  /** What was measured: of a string its characters. */
+  readonly origin?: unknown
+  /** Of a union: what each of its forms found wrong. */
+  readonly errors?: readonly (readonly SchemaIssue[])[] | undefined
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
@@ -21,12 +25,21 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 
 /** `it must be …` */
 export function describeIssue(issue: SchemaIssue): string {
-  const { code, expected, minimum, maximum, values } = issue
+  const { code, expected, minimum, maximum, values, errors, origin } = issue
+  const unit = origin === 'string' ? ' characters long' : ''
   if (code === 'invalid_type' && typeof expected === 'string')
     return `it must be ${TYPE_NAMES[expected] ?? expected}`
-  if (code === 'too_small') return `it must be at least ${String(minimum)}`
-  if (code === 'too_big') return `it must be at most ${String(maximum)}`
+  if (code === 'too_small') return `it must be at least ${String(minimum)}${unit}`
+  if (code === 'too_big') return `it must be at most ${String(maximum)}${unit}`
   if (code === 'invalid_value' && Array.isArray(values)) return `it must be one of ${values.join(', ')}`
-  if (code === 'invalid_union') return 'it has none of the forms that are allowed'
+  if (code === 'invalid_union' && errors !== undefined) return describeForms(errors)
   return issue.message
+}
+
+function describeForms(errors: readonly (readonly SchemaIssue[])[]): string {
+  const forms = errors.flatMap(([first]) => (first === undefined ? [] : [describeIssue(first)]))
+  const words = [...new Set(forms)].map((form) => form.replace(/^it must be /, ''))
+  return words.length === 0
+    ? 'it has none of the forms that are allowed'
+    : `it must be ${words.join(', or ')}`
 }

@@ -31,9 +31,16 @@ export interface GateGauges {
   readonly waiting: number
 }
 
+export interface CacheGauges {
+  readonly entries: number
+  readonly bytes: number
+}
+
 export interface MetricsSources {
   readonly models: () => readonly ModelGauges[]
   readonly gate: () => GateGauges
+  /** Undefined: nothing is kept, or not yet. */
+  readonly cache?: () => CacheGauges | undefined
   readonly now?: () => number
 }
 
@@ -52,11 +59,12 @@ export class Metrics {
   readonly #rows: Histogram
   readonly #tokens: Counter
   readonly #busySeconds: Counter
+  readonly #reused: Counter
   readonly #now: () => number
   /** Busy milliseconds of each model since the gauge was last read, and when that was. */
   readonly #busy = new Map<string, { busyMs: number; sinceMs: number }>()
 
-  constructor({ models, gate, now = () => performance.now() }: MetricsSources) {
+  constructor({ models, gate, cache, now = () => performance.now() }: MetricsSources) {
     const registers = [this.#registry]
     const own = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) => ({
       name: `embeddings_${name}`,
@@ -82,6 +90,9 @@ export class Metrics {
     this.#rows = new Histogram({ ...own('batch_rows', 'Rows of a batch', ['model']), buckets: ROWS })
     this.#tokens = new Counter(own('tokens_total', 'Tokens computed', ['model']))
     this.#busySeconds = new Counter(own('device_busy_seconds_total', 'Seconds of computing', ['model']))
+    this.#reused = new Counter(
+      own('items_reused_total', 'Items answered without computing them', ['model', 'source']),
+    )
     const perModel = (name: string, help: string, read: (model: ModelGauges) => number) => {
       const readAll = (gauge: Gauge) => {
         for (const model of models()) gauge.set({ model: model.id }, read(model))
@@ -93,6 +104,10 @@ export class Metrics {
     perModel('held_requests', 'Jobs that wait for room in the queue', ({ stats }) => stats.heldRequests)
     perModel('running_batches', 'Batches under way', ({ stats }) => stats.runningBatches)
     perModel('device_busy_ratio', 'Share of the time since the last reading', ({ id }) => this.#readBusy(id))
+    const perCache = (name: string, help: string, read: (cache: CacheGauges) => number) =>
+      this.#gauge(name, help, (gauge) => gauge.set(read(cache?.() ?? { entries: 0, bytes: 0 })))
+    perCache('cache_entries', 'Results in the cache', ({ entries }) => entries)
+    perCache('cache_bytes', 'Bytes that they take', ({ bytes }) => bytes)
     this.#runningJobs = new Gauge(own('jobs_in_flight', 'Jobs being run, or having their result delivered'))
     this.#gauge('requests_in_flight', 'Direct requests being answered', (gauge) => gauge.set(gate().running))
     this.#gauge('requests_waiting', 'Direct requests in line', (gauge) => gauge.set(gate().waiting))
@@ -118,6 +133,10 @@ export class Metrics {
     const busy = this.#busy.get(model)
     if (busy !== undefined) busy.busyMs += runMs
   }
+
+  /** `source`: an identical item that ran, or a result of the past. */
+  readonly itemsReused = (model: string, itemCount: number, source: 'duplicate' | 'cache'): void =>
+    this.#reused.inc({ model, source }, itemCount)
 
   get contentType(): string {
     return this.#registry.contentType

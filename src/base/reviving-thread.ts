@@ -55,6 +55,16 @@ export class RevivingThread<C extends CallMap<C>> {
     return this.#thread.call(kind, ask, transfer)
   }
 
+  /** For calls that change nothing but their reply: one that the thread died over is made again, once. */
+  async callOnceMore<K extends keyof C & string>(kind: K, ask: C[K]['ask']): Promise<C[K]['reply']> {
+    try {
+      return await this.call(kind, ask)
+    } catch (error) {
+      if (!(error instanceof ServerError) || error.code !== 'thread_died') throw error
+      return this.call(kind, ask)
+    }
+  }
+
   /** See `ThreadClient.close`. */
   async close(graceMs?: number): Promise<void> {
     this.#closed = true

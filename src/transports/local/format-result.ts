@@ -1,15 +1,18 @@
 /** A job's result for a person: vectors shortened, with what one wants to know of them. */
 import type { JobResult } from '../runpod/job.ts'
 
+/** By the encoding's name where several were asked for. */
+type Vector = number[] | string | { readonly [encoding: string]: Vector }
+
 interface Embedding {
   readonly index: number
-  readonly embedding: readonly number[] | string
+  readonly embedding: Vector
 }
 
 interface Ranked {
   readonly index: number
   readonly relevance_score: number
-  readonly document?: string
+  readonly document?: unknown
 }
 
 interface Answer {
@@ -23,12 +26,12 @@ interface Answer {
 const SHOWN_NUMBERS = 4
 const SHOWN_ITEMS = 10
 
+/** `result`: its vectors are plain lists. What is neither embeddings nor a ranking is shown as it is. */
 export function formatResult(result: JobResult, totalMs: number): string {
   if ('error' in result) return `FAILED\n${result.error}`
   const answer = (Array.isArray(result.output) ? result.output[0] : result.output) as Answer
-  const isEmbedding = answer.data?.[0]?.embedding !== undefined
-  if (!isEmbedding && answer.results === undefined) return JSON.stringify(result.output, undefined, 2)
-  const items = answer.results ? answer.results.map(formatRanked) : (answer.data ?? []).map(formatEmbedding)
+  const items = formatItems(answer)
+  if (items === undefined) return JSON.stringify(result.output, undefined, 2)
   const rest = items.length > SHOWN_ITEMS ? [`  … and ${items.length - SHOWN_ITEMS} more`] : []
   return [
     `model   ${answer.model}`,
@@ -39,18 +42,27 @@ export function formatResult(result: JobResult, totalMs: number): string {
   ].join('\n')
 }
 
+function formatItems({ data, results }: Answer): string[] | undefined {
+  if (results?.every((item) => item.relevance_score !== undefined)) return results.map(formatRanked)
+  return data?.[0]?.embedding === undefined ? undefined : data.map(formatEmbedding)
+}
+
 function formatEmbedding({ index, embedding }: Embedding): string {
-  const vector = typeof embedding === 'string' ? decodeBase64(embedding) : embedding
+  return `  [${index}]   ${formatVector(embedding)}`
+}
+
+function formatVector(vector: Vector): string {
+  // of which numbers the bytes are, the text does not say
+  if (typeof vector === 'string') return `base64 of ${Buffer.byteLength(vector, 'base64')} bytes`
+  if (!Array.isArray(vector)) {
+    const named = Object.entries(vector).map(([name, inner]) => `${name}: ${formatVector(inner)}`)
+    return named.join('; ')
+  }
   const shown = vector.slice(0, SHOWN_NUMBERS).map((value) => value.toFixed(6))
   const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))
-  return `  [${index}]   [${shown.join(', ')}, …]  dim ${vector.length}  norm ${norm.toFixed(6)}`
+  return `[${shown.join(', ')}, …]  dim ${vector.length}  norm ${norm.toFixed(6)}`
 }
 
 function formatRanked({ index, relevance_score: score, document }: Ranked): string {
   return `  [${index}]   ${score.toFixed(6)}${document === undefined ? '' : `  ${JSON.stringify(document)}`}`
-}
-
-function decodeBase64(text: string): number[] {
-  const bytes = Buffer.from(text, 'base64')
-  return Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(index * 4))
 }

@@ -1,4 +1,5 @@
 /** One job from a file or a flag, its result on standard output. */
+import { plainJson } from '../../base/plain-json.ts'
 import { ServerError, messageOf } from '../../errors.ts'
 import type { JobResult } from '../runpod/job.ts'
 import { formatResult } from './format-result.ts'
@@ -17,8 +18,9 @@ export interface RunOnceOptions {
 /** The exit code: 0, or 1 with the error printed. */
 export async function runOnce({ text, source, readable, run, print }: RunOnceOptions): Promise<number> {
   const start = performance.now()
-  const result = await run(parseJob(text, source))
+  const answer = await run(parseJob(text, source))
   const totalMs = performance.now() - start
+  const result: JobResult = 'error' in answer ? answer : { output: await plainJson(answer.output) }
   print(readable ? formatResult(result, totalMs) : JSON.stringify(result))
   return 'error' in result ? 1 : 0
 }

@@ -93,6 +93,54 @@ describe('the text', () => {
   })
 })
 
+describe('typed arrays', () => {
+  async function read(value: unknown): Promise<unknown> {
+    return JSON.parse((await encodeJson(value)).toString('utf8'))
+  }
+
+  test.each<[string, unknown, string]>([
+    ['a Float32Array', Float32Array.of(0.1, -1, 1 / 3), '[0.1,-1,0.33333334]'],
+    ['an Int8Array', Int8Array.of(-128, 0, 127), '[-128,0,127]'],
+    ['a Uint8Array', Uint8Array.of(0, 255), '[0,255]'],
+    ['an Int32Array', Int32Array.of(-2_147_483_648, 2_147_483_647), '[-2147483648,2147483647]'],
+    ['an empty one', new Float32Array(0), '[]'],
+    ['a view of a part', new Float32Array([1, 2, 3, 4]).subarray(1, 3), '[2,3]'],
+    ['one with what is no number', Float32Array.of(NaN, Infinity, -Infinity), '[null,null,null]'],
+    ['one beside undefined', { a: undefined, b: Float32Array.of(1), c: 'ü' }, '{"b":[1],"c":"ü"}'],
+    ['several in lists', [[Int8Array.of(1), Int8Array.of(2)], [], 3], '[[[1],[2]],[],3]'],
+  ])('%s is a list of numbers', async (_, value, text) => {
+    expect((await encodeJson(value)).toString('utf8')).toBe(text)
+  })
+
+  test('every number comes back to its float32, however many there are', async () => {
+    const numbers = Float32Array.from({ length: 100_000 }, (_, index) => Math.sin(index) / 32)
+    const back = (await read({ data: [{ embedding: numbers }] })) as { data: { embedding: number[] }[] }
+    expect(Float32Array.from(back.data[0]?.embedding ?? [])).toEqual(numbers)
+  })
+
+  test('integers come back, however many there are', async () => {
+    const numbers = Int8Array.from({ length: 100_000 }, (_, index) => index % 256)
+    expect(await read(numbers)).toEqual(Array.from(numbers))
+  })
+
+  test('vectors take a third less than the widened numbers', async () => {
+    const numbers = Float32Array.from({ length: 10_000 }, (_, index) => Math.sin(index) / 32)
+    const { byteLength } = await encodeJson(numbers)
+    expect(byteLength).toBeLessThan(0.65 * JSON.stringify(Array.from(numbers)).length)
+  })
+})
+
+describe('long strings', () => {
+  const text = 'ü"\\\n😀\ud800'.repeat(500)
+  test.each<[string, unknown]>([
+    ['alone', text],
+    ['in a list', ['a', text, 'b', text]],
+    ['in objects', { data: [{ text, index: 0 }, { text }], [text]: 1 }],
+  ])('%s have the text of JSON.stringify', async (_, value) => {
+    expect((await encodeJson(value)).toString('utf8')).toBe(JSON.stringify(value))
+  })
+})
+
 describe('turns', () => {
   test('a small value is encoded at once', async () => {
     expect(await watch({ list: Array(8000).fill(1) })).toMatchObject({ turns: 0 })
@@ -120,9 +168,27 @@ describe('turns', () => {
     expect(longest).toBeLessThanOrEqual(MOST_VALUES * width)
   })
 
-  test('others get their turn before the text is there', async () => {
+  test('one vector is encoded at once', async () => {
+    expect(await watch({ data: [{ embedding: new Int8Array(4096).fill(1) }] })).toMatchObject({ turns: 0 })
+  })
+
+  test('the event loop goes round between the numbers of a typed array', async () => {
+    const { turns } = await watch(new Int8Array(1_000_000))
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(1_000_000 / (4 * MOST_VALUES)))
+  })
+
+  test('the event loop goes round between vectors', async () => {
+    const { turns } = await watch(Array.from({ length: 1000 }, () => new Float32Array(1024)))
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(1_024_000 / (4 * MOST_VALUES)))
+  })
+
+  test.each<[string, unknown]>([
+    ['a list', Array(100_000).fill(1)],
+    ['a typed array', new Float32Array(100_000)],
+    ['a list of long strings', Array(500).fill('x'.repeat(3200))],
+  ])('others get their turn before the text of %s is there', async (_, value) => {
     const order: string[] = []
-    const encoded = encodeJson(Array(100_000).fill(1)).then(() => order.push('text'))
+    const encoded = encodeJson(value).then(() => order.push('text'))
     await nextTurn()
     order.push('other')
     await encoded

@@ -8,8 +8,14 @@ const BATCH = { rows: 4, tokens: 96, maxTokens: 128, runMs: 250 }
 function open(models: readonly ModelGauges[] = [{ id: 'small', stats: STATS }]) {
   const clock = { ms: 1000 }
   const gate = { running: 3, waiting: 7 }
-  const metrics = new Metrics({ models: () => models, gate: () => gate, now: () => clock.ms })
-  return { metrics, clock, gate }
+  const cache: { now: { entries: number; bytes: number } | undefined } = { now: undefined }
+  const metrics = new Metrics({
+    models: () => models,
+    gate: () => gate,
+    cache: () => cache.now,
+    now: () => clock.ms,
+  })
+  return { metrics, clock, gate, cache }
 }
 
 /** Every sample of ours: its name with its labels, and its value. */
@@ -33,6 +39,7 @@ test('each metric stands in the text with its help, its type and a value', async
   metrics.jobStarted()
   metrics.jobEnded({ outcome: 'completed', ms: 30 })
   metrics.batchRan('small', BATCH)
+  metrics.itemsReused('small', 2, 'duplicate')
   const text = await metrics.text()
   const types = [...text.matchAll(/^# TYPE embeddings_(\w+) (\w+)$/gm)].map(
     ([, name, type]) => `${name} ${type}`,
@@ -40,9 +47,12 @@ test('each metric stands in the text with its help, its type and a value', async
   expect(types.toSorted()).toEqual([
     'batch_fill_ratio histogram',
     'batch_rows histogram',
+    'cache_bytes gauge',
+    'cache_entries gauge',
     'device_busy_ratio gauge',
     'device_busy_seconds_total counter',
     'held_requests gauge',
+    'items_reused_total counter',
     'job_seconds histogram',
     'jobs_in_flight gauge',
     'jobs_total counter',
@@ -134,6 +144,24 @@ test('a batch tells its fill, its rows, its tokens and how long it took', async 
     'tokens_total{model="small"}': 128,
     'device_busy_seconds_total{model="small"}': 0.5,
   })
+})
+
+test('items that were not computed are counted by where their results came from', async () => {
+  const { metrics } = open()
+  metrics.itemsReused('small', 2, 'duplicate')
+  metrics.itemsReused('small', 3, 'duplicate')
+  metrics.itemsReused('small', 7, 'cache')
+  expect(Object.fromEntries(await samples(metrics))).toMatchObject({
+    'items_reused_total{model="small",source="duplicate"}': 5,
+    'items_reused_total{model="small",source="cache"}': 7,
+  })
+})
+
+test('the cache is read when somebody asks, and is empty where there is none', async () => {
+  const { metrics, cache } = open()
+  expect(Object.fromEntries(await samples(metrics))).toMatchObject({ cache_entries: 0, cache_bytes: 0 })
+  cache.now = { entries: 3, bytes: 4000 }
+  expect(Object.fromEntries(await samples(metrics))).toMatchObject({ cache_entries: 3, cache_bytes: 4000 })
 })
 
 describe('the busy ratio', () => {

@@ -36,6 +36,21 @@ test('the calls that it died over fail, and the next one finds a new thread', as
   expect(revivals).toHaveLength(1)
 })
 
+describe('a call to be made once more', () => {
+  test('is answered by the next thread where the first died over it, and fails with the second', async () => {
+    await expect(thread.callOnceMore('exit', { code: 3 })).rejects.toMatchObject({ code: 'thread_died' })
+    expect([deaths.length, revivals.length]).toEqual([2, 1])
+  })
+
+  test('is made once where it is answered, or refused', async () => {
+    expect(await thread.callOnceMore('add', SUM)).toEqual({ sum: 5 })
+    await expect(thread.callOnceMore('refuse', { message: 'no' })).rejects.toMatchObject({
+      code: 'text_too_long',
+    })
+    expect(deaths).toEqual([])
+  })
+})
+
 test('calls that come together after a death share one new thread', async () => {
   await kill()
   const sums = await Promise.all([thread.call('add', SUM), thread.call('add', SUM), thread.call('add', SUM)])

@@ -1,0 +1,130 @@
+/** What does a large answer cost beside the model, and how long does it keep others waiting? */
+import { encodeJson } from '../src/base/encode-json.ts'
+import { dispatch } from '../src/dialects/dispatch.ts'
+import type { VectorFormat } from '../src/dialects/encode-vectors.ts'
+import { encodeVectors } from '../src/dialects/encode-vectors.ts'
+import type { EmbedResult, Service } from '../src/task.ts'
+import { median, printFigure, seededRandom, textOf } from './harness.ts'
+
+const TEXTS = 2048
+const TOKENS = 63
+const DIMENSIONS = 1024
+const ROUNDS = 15
+const WARM_UPS = 3
+
+export async function benchEncode(): Promise<void> {
+  const vectors = unitVectors()
+  console.log(`one answer of ${TEXTS} vectors of ${DIMENSIONS} numbers`)
+  await reading(vectors)
+  await encoding('base64', vectors, { format: { dtype: 'float', base64: true }, markMs: 30 })
+  const text = await encoding('numbers', vectors, { format: { dtype: 'float', base64: false }, markMs: 200 })
+  await encoding('int8', vectors, { format: { dtype: 'int8', base64: false } })
+  const widened = JSON.stringify(Array.from(vectors)).length
+  const saved = 1 - text.byteLength / widened
+  printFigure('numbers: bytes saved against widened numbers', `${(100 * saved).toFixed(0)} %`, '35 %')
+}
+
+/** The body is checked and the task made; the answer holds views of the vectors. */
+async function reading(vectors: Float32Array): Promise<void> {
+  const random = seededRandom(7)
+  const body = { input: Array.from({ length: TEXTS }, () => textOf(TOKENS, random)), model: 'stub' }
+  const service = serviceOf(vectors)
+  await measure('reading the request and dispatching it', 3, async () => {
+    const { error } = await dispatch({ method: 'POST', route: '/v1/embeddings', body }, service)
+    if (error !== undefined) throw error
+  })
+}
+
+interface Encoding {
+  readonly format: VectorFormat
+  readonly markMs?: number
+}
+
+/** From the engine's vectors to the bytes of the answer. */
+async function encoding(name: string, vectors: Float32Array, options: Encoding): Promise<Buffer> {
+  const { format, markMs } = options
+  let json: Buffer = Buffer.alloc(0)
+  await measure(name, markMs, async () => {
+    const embeddings = await encodeVectors(vectors, DIMENSIONS, format)
+    const data = embeddings.map((embedding, index) => ({ object: 'embedding', index, embedding }))
+    json = await encodeJson({ object: 'list', model: 'stub', data })
+  })
+  return json
+}
+
+async function measure(name: string, markMs: number | undefined, run: () => Promise<void>): Promise<void> {
+  const times: number[] = []
+  const blocks: number[] = []
+  for (let round = -WARM_UPS; round < ROUNDS; round++) {
+    const watch = watchLoop()
+    const start = performance.now()
+    await run()
+    const ms = performance.now() - start
+    const blockMs = watch.end()
+    if (round < 0) continue
+    times.push(ms)
+    blocks.push(blockMs)
+  }
+  printFigure(name, `${median(times).toFixed(1)} ms`, markMs === undefined ? '' : `${markMs} ms`)
+  const [usual, most] = [median(blocks), Math.max(...blocks)]
+  printFigure('  longest block: median round / worst', `${usual.toFixed(1)} / ${most.toFixed(1)} ms`, '10 ms')
+}
+
+/** The longest time for which the event loop did not go round. */
+function watchLoop(): { end: () => number } {
+  let last = performance.now()
+  let longest = 0
+  const look = () => {
+    const now = performance.now()
+    longest = Math.max(longest, now - last)
+    last = now
+  }
+  const tick = () => {
+    look()
+    next = setImmediate(tick)
+  }
+  let next = setImmediate(tick)
+  return {
+    end: () => {
+      look()
+      clearImmediate(next)
+      return longest
+    },
+  }
+}
+
+function unitVectors(): Float32Array {
+  const random = seededRandom(6)
+  const vectors = new Float32Array(TEXTS * DIMENSIONS)
+  for (let start = 0; start < vectors.length; start += DIMENSIONS) {
+    // a sum of uniform numbers is near enough to a normal one
+    const vector = Array.from({ length: DIMENSIONS }, () => random() + random() + random() + random() - 2)
+    const length = Math.hypot(...vector)
+    vectors.set(
+      vector.map((value) => value / length),
+      start,
+    )
+  }
+  return vectors
+}
+
+/** Answers at once. */
+function serviceOf(vectors: Float32Array): Service {
+  const unused = () => Promise.reject(new Error('not part of this bench'))
+  return {
+    embed: async ({ texts }): Promise<EmbedResult> => ({
+      model: 'stub',
+      dimensions: DIMENSIONS,
+      vectors: vectors.subarray(0, texts.length * DIMENSIONS),
+      promptTokens: texts.length * TOKENS,
+      truncatedItems: 0,
+      timing: { tokenizeMs: 0, queueMs: 0, runMs: 1 },
+    }),
+    embedTokens: unused,
+    rerank: unused,
+    classify: unused,
+    tokenize: unused,
+    decode: unused,
+    models: () => [],
+  }
+}
