@@ -1,10 +1,13 @@
 /** Apart from `start.ts`, so that threads come up before the rest of the program, zod above all, is read. */
 import { InferenceThread } from './runtime/inference-thread.ts'
+import { Cl100kDecoder } from './tokenize/cl100k-decoder.ts'
 import { TokenizerThread } from './tokenize/tokenizer.ts'
 
 /** Every thread of a service, and who ends them. */
 export class Threads {
   readonly tokenizer = new TokenizerThread()
+  /** Comes up when it is first asked. */
+  readonly cl100k = new Cl100kDecoder()
   readonly #inference = [new InferenceThread()]
   #given = 0
 
@@ -16,6 +19,6 @@ export class Threads {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.tokenizer, ...this.#inference].map((thread) => thread.close()))
+    await Promise.all([this.tokenizer, this.cl100k, ...this.#inference].map((thread) => thread.close()))
   }
 }

@@ -1,15 +1,36 @@
-/** Ids of texts made into rows: template, truncation, and checks. */
+/** Ids of texts made into rows: template and truncation. */
 import { ServerError } from '../errors.ts'
 import type { EncodedText } from './encode-long.ts'
-import type { RowOptions, TokenizedRows } from './protocol.ts'
+import type { Row } from './pack-rows.ts'
+import { packRows } from './pack-rows.ts'
+import type { RowOptions, SideLimit, TokenizedRows } from './protocol.ts'
 import type { PairTemplate, Template } from './template.ts'
-import { truncatePair } from './truncate.ts'
 
-interface Row {
-  readonly parts: readonly (readonly number[])[]
-  readonly typeStart: number | undefined
-  readonly unpooledTokens: number
-  readonly textTokens: number
+export interface RowLimit {
+  /** Of one row, special tokens included. */
+  readonly tokens: number
+  /** Whose limit it is, as errors tell it. */
+  readonly words: string
+}
+
+export function rowLimit({ maxTokens, clientMaxTokens = Infinity }: RowOptions): RowLimit {
+  return clientMaxTokens < maxTokens
+    ? { tokens: clientMaxTokens, words: `the request allows ${clientMaxTokens}` }
+    : { tokens: maxTokens, words: `the model takes ${maxTokens}` }
+}
+
+/** A model's own limit is let be: its files say what they say. */
+export function expectRoom({ clientMaxTokens = Infinity }: RowOptions, specialTokens: number): void {
+  if (clientMaxTokens > specialTokens) return
+  throw new ServerError(
+    'invalid_request',
+    `a limit of ${clientMaxTokens} tokens leaves no room for text: the model adds ${specialTokens} special tokens, so the least is ${specialTokens + 1}`,
+  )
+}
+
+/** `exact`: see `EncodedText`. */
+export function tellTokens(tokens: number, exact: boolean): string {
+  return exact ? `${tokens}` : `about ${tokens}`
 }
 
 export function singleRows(
@@ -20,13 +41,21 @@ export function singleRows(
 ): TokenizedRows {
   const { before, after } = template
   const special = before.length + after.length
-  const room = Math.max(0, options.maxTokens - special)
+  expectRoom(options, special)
+  const room = Math.max(0, rowLimit(options).tokens - special)
   const rows = texts.map(({ ids, length, exact }, index): Row => {
-    if (length > room) expectTruncation({ index, tokens: length + special, exact }, options)
+    const truncated = length > room
+    if (truncated) expectTruncation({ index, tokens: length + special, exact }, options)
     const kept = keep(ids, room, options)
-    return { parts: [before, kept, after], typeStart: undefined, unpooledTokens, textTokens: kept.length }
+    return {
+      parts: [before, kept, after],
+      typeStart: undefined,
+      unpooledTokens,
+      textTokens: kept.length,
+      truncated,
+    }
   })
-  return join(rows, options)
+  return packRows(rows, options)
 }
 
 /** `firsts`: one text that all pairs share, or one for each. */
@@ -36,25 +65,63 @@ export function pairRows(
   template: PairTemplate,
   options: RowOptions,
 ): TokenizedRows {
-  const { before, between, after, typeZeroAfterFirst } = template
-  const special = before.length + between.length + after.length
+  expectRoom(options, specialTokensOf(template))
   const rows = seconds.map((second, index): Row => {
     const first = firsts[firsts.length === 1 ? 0 : index] as EncodedText
-    const total = first.length + second.length + special
-    if (total > options.maxTokens)
-      expectTruncation({ index, tokens: total, exact: first.exact && second.exact }, options)
-    const lengths = truncatePair({ first: first.length, second: second.length }, options.maxTokens, special)
-    const keptFirst = keep(first.ids, lengths.first, options)
-    const keptSecond = keep(second.ids, lengths.second, options)
-    return {
-      parts: [before, keptFirst, between, keptSecond, after],
-      typeStart:
-        typeZeroAfterFirst === undefined ? undefined : before.length + keptFirst.length + typeZeroAfterFirst,
-      unpooledTokens: 0,
-      textTokens: keptFirst.length + keptSecond.length,
-    }
+    return pairRow({ first, second, index }, template, options)
   })
-  return join(rows, options)
+  return packRows(rows, options)
+}
+
+interface Pair {
+  readonly first: EncodedText
+  readonly second: EncodedText
+  readonly index: number
+}
+
+function pairRow({ index, ...sides }: Pair, template: PairTemplate, options: RowOptions): Row {
+  const { before, between, after, typeZeroAfterFirst } = template
+  const special = specialTokensOf(template)
+  const limit = rowLimit(options).tokens
+  const first = capSide(sides.first, { limit: options.sides?.first, index }, options)
+  const second = capSide(sides.second, { limit: options.sides?.second, index }, options)
+  const total = first.length + second.length + special
+  if (total > limit) expectTruncation({ index, tokens: total, exact: first.exact && second.exact }, options)
+  const lengths = truncatePair({ first: first.length, second: second.length }, limit, special)
+  const keptFirst = keep(first.ids, lengths.first, options)
+  const keptSecond = keep(second.ids, lengths.second, options)
+  return {
+    parts: [before, keptFirst, between, keptSecond, after],
+    typeStart:
+      typeZeroAfterFirst === undefined ? undefined : before.length + keptFirst.length + typeZeroAfterFirst,
+    unpooledTokens: 0,
+    textTokens: keptFirst.length + keptSecond.length,
+    truncated: total > limit || first !== sides.first || second !== sides.second,
+  }
+}
+
+function specialTokensOf({ before, between, after }: PairTemplate): number {
+  return before.length + between.length + after.length
+}
+
+interface Cap {
+  readonly limit: SideLimit | undefined
+  readonly index: number
+}
+
+/** The side itself where it has no more tokens than it may; else it counts for so many, and the pair's cut takes them. */
+function capSide(text: EncodedText, { limit, index }: Cap, options: RowOptions): EncodedText {
+  if (limit?.maxTokens === undefined || text.length <= limit.maxTokens) return text
+  const { name, maxTokens } = limit
+  if (options.truncate === 'none') {
+    const item = `${options.noun} ${options.firstIndex + index}`
+    const side = name === options.noun ? item : `the ${name} of ${item}`
+    throw new ServerError(
+      'text_too_long',
+      `${side} has ${tellTokens(text.length, text.exact)} tokens; the request allows ${maxTokens} of a ${name} and truncation is off`,
+    )
+  }
+  return { ids: text.ids, length: maxTokens, exact: true }
 }
 
 function keep(ids: readonly number[], count: number, { truncate }: RowOptions): readonly number[] {
@@ -64,61 +131,36 @@ function keep(ids: readonly number[], count: number, { truncate }: RowOptions): 
 
 function expectTruncation(
   { index, tokens, exact }: { index: number; tokens: number; exact: boolean },
-  { noun, firstIndex, truncate, maxTokens }: RowOptions,
+  options: RowOptions,
 ): void {
-  if (truncate !== 'none') return
-  const has = exact ? tokens : `about ${tokens}`
+  if (options.truncate !== 'none') return
   throw new ServerError(
     'text_too_long',
-    `${noun} ${firstIndex + index} has ${has} tokens; the model takes ${maxTokens} and truncation is off`,
+    `${options.noun} ${options.firstIndex + index} has ${tellTokens(tokens, exact)} tokens; ${rowLimit(options).words} and truncation is off`,
   )
 }
 
-function join(rows: readonly Row[], options: RowOptions): TokenizedRows {
-  const bounds = new Int32Array(rows.length + 1)
-  for (const [b, row] of rows.entries()) {
-    bounds[b + 1] = (bounds[b] as number) + row.parts.reduce((sum, part) => sum + part.length, 0)
-  }
-  const ids = new Int32Array(bounds[rows.length] as number)
-  const typeStarts = new Int32Array(rows.length)
-  const unpooledTokens = new Int32Array(rows.length)
-  for (const [b, row] of rows.entries()) {
-    let offset = bounds[b] as number
-    const length = (bounds[b + 1] as number) - offset
-    if (length === 0) {
-      throw new ServerError(
-        'invalid_request',
-        `${options.noun} ${options.firstIndex + b} has no tokens; the model needs one`,
-      )
-    }
-    for (const part of row.parts) {
-      ids.set(part, offset)
-      offset += part.length
-    }
-    typeStarts[b] = row.typeStart ?? length
-    unpooledTokens[b] = row.unpooledTokens
-  }
-  expectKnownIds(ids, bounds, options)
-  return {
-    ids,
-    bounds,
-    typeStarts,
-    unpooledTokens,
-    textTokens: rows.reduce((sum, row) => sum + row.textTokens, 0),
-  }
+export interface PairLengths {
+  readonly first: number
+  readonly second: number
 }
 
-/** A tokenizer with more tokens than the model has rows would make the device read past its table. */
-function expectKnownIds(
-  ids: Int32Array,
-  bounds: Int32Array,
-  { noun, firstIndex, vocabularySize }: RowOptions,
-): void {
-  const position = ids.findIndex((id) => id >= vocabularySize)
-  if (position < 0) return
-  const row = bounds.findIndex((bound) => bound > position) - 1
-  throw new ServerError(
-    'model_invalid',
-    `${noun} ${firstIndex + row} holds token id ${ids[position]}; the model knows ids below ${vocabularySize}: tokenizer.json does not belong to the weights`,
-  )
+/**
+ * `longest_first` of the tokenizers library: the longer side gives way until both are equal; of an odd remainder the side
+ * that was longer gets the extra token, and of two equal ones the second.
+ */
+export function truncatePair(
+  { first, second }: PairLengths,
+  maxTokens: number,
+  specialTokens: number,
+): PairLengths {
+  const room = Math.max(0, maxTokens - specialTokens)
+  if (first + second <= room) return { first, second }
+  let shorter = Math.min(first, second)
+  let longer = Math.max(shorter, room - shorter)
+  if (shorter + longer > room) {
+    shorter = Math.floor(room / 2)
+    longer = shorter + (room % 2)
+  }
+  return first > second ? { first: longer, second: shorter } : { first: shorter, second: longer }
 }

@@ -4,18 +4,24 @@ import type { Answer } from '../base/thread-server.ts'
 import { serveCalls } from '../base/thread-server.ts'
 import { ServerError, messageOf } from '../errors.ts'
 import type { TokenizerSpec } from '../model/spec.ts'
+import { chunkRow } from './chunk-row.ts'
 import type { Wanted } from './encode-long.ts'
 import { encodeText, encodeTexts } from './encode-long.ts'
+import type { Vocabulary } from './id-lists.ts'
+import { makeVocabulary, splitLists } from './id-lists.ts'
+import { PromptLengths } from './prompt-lengths.ts'
 import type { RowOptions, TokenizeCalls, TokenizedRows } from './protocol.ts'
-import { pairRows, singleRows } from './rows.ts'
+import { pairRows, rowLimit, singleRows } from './rows.ts'
 import type { Template } from './template.ts'
 import { learnTemplate } from './template.ts'
+import { tokenColumns } from './token-columns.ts'
 
 interface OpenTokenizer {
   readonly native: Tokenizer
   readonly template: Template
-  /** Tokens of prompts met so far. */
-  readonly promptLengths: Map<string, number>
+  readonly promptLengths: PromptLengths
+  /** Once ids were to be decoded. */
+  vocabulary?: Vocabulary
 }
 
 /** More than any template of a pair has. */
@@ -34,7 +40,7 @@ serveCalls<TokenizeCalls>({
     const opened = find(tokenizer)
     const full = prompt.text === '' ? texts : texts.map((text) => prompt.text + text)
     const encoded = await encodeTexts(opened.native, full, wanted(options))
-    const unpooledTokens = prompt.pooled ? 0 : await promptLength(opened, prompt.text)
+    const unpooledTokens = prompt.pooled ? 0 : await opened.promptLengths.of(prompt.text)
     return move(singleRows(encoded, opened.template.single, unpooledTokens, options))
   },
 
@@ -52,9 +58,29 @@ serveCalls<TokenizeCalls>({
     const firsts =
       'ids' in first ? [{ ...first, ids: [...first.ids] }] : await encodeTexts(native, first, whole)
     // Where both sides of a pair are cut, their true lengths tell which of them keeps one token more.
-    const bothCut = firsts.some(({ length }) => 2 * length >= options.maxTokens - MOST_SPECIAL_TOKENS)
+    const least = rowLimit(options).tokens - MOST_SPECIAL_TOKENS
+    const bothCut = firsts.some(({ length }) => 2 * length >= least)
     const seconds = await encodeTexts(native, second, bothCut ? whole : wanted(options))
     return move(pairRows(firsts, seconds, template.pair, options))
+  },
+
+  async chunks({ tokenizer, texts, prompt, options }) {
+    const row = await chunkRow(find(tokenizer), { texts, prompt }, options)
+    return { reply: row, transfer: [...buffersOf(row), row.chunkBounds.buffer] }
+  },
+
+  async tokenize({ tokenizer, texts, addSpecialTokens }) {
+    const { native } = find(tokenizer)
+    const columns = tokenColumns(await native.encodeBatch([...texts], { addSpecialTokens }), native)
+    const { ids, bounds, starts, stops } = columns
+    return { reply: columns, transfer: [ids.buffer, bounds.buffer, starts.buffer, stops.buffer] }
+  },
+
+  async decode({ tokenizer, lists, skipSpecialTokens }) {
+    const opened = find(tokenizer)
+    opened.vocabulary ??= makeVocabulary('the model', Object.values(opened.native.getVocab(true)))
+    const texts = await opened.native.decodeBatch(splitLists(lists, opened.vocabulary), skipSpecialTokens)
+    return { reply: { texts } }
   },
 })
 
@@ -78,7 +104,9 @@ async function open(spec: TokenizerSpec): Promise<OpenTokenizer> {
     const own = native.getNormalizer()
     native.setNormalizer(own === null ? lowercase() : sequenceNormalizer([lowercase(), own]))
   }
-  return { native, template: await learnTemplate(native), promptLengths: new Map() }
+  const template = await learnTemplate(native)
+  const promptLengths = new PromptLengths((prompt) => countPrompt(native, template, prompt))
+  return { native, template, promptLengths }
 }
 
 function find(tokenizer: number): OpenTokenizer {
@@ -87,24 +115,20 @@ function find(tokenizer: number): OpenTokenizer {
   return opened
 }
 
-function wanted({ truncate, maxTokens }: RowOptions): Wanted {
-  return { needed: maxTokens, keep: truncate === 'left' ? 'left' : 'right' }
+function wanted(options: RowOptions): Wanted {
+  return { needed: rowLimit(options).tokens, keep: options.truncate === 'left' ? 'left' : 'right' }
 }
 
 /** Ids of the prompt alone, less one for a closing special token (sentence-transformers 6.2, Transformer module). */
-async function promptLength(
-  { native, template, promptLengths }: OpenTokenizer,
-  prompt: string,
-): Promise<number> {
+async function countPrompt(native: Tokenizer, { single }: Template, prompt: string): Promise<number> {
   if (prompt === '') return 0
-  const known = promptLengths.get(prompt)
-  if (known !== undefined) return known
-  const length = (await native.encode(prompt)).getLength() - Math.min(1, template.single.after.length)
-  promptLengths.set(prompt, length)
-  return length
+  return (await native.encode(prompt)).getLength() - Math.min(1, single.after.length)
 }
 
 function move(rows: TokenizedRows): Answer<TokenizedRows> {
-  const { ids, bounds, typeStarts, unpooledTokens } = rows
-  return { reply: rows, transfer: [ids.buffer, bounds.buffer, typeStarts.buffer, unpooledTokens.buffer] }
+  return { reply: rows, transfer: buffersOf(rows) }
+}
+
+function buffersOf({ ids, bounds, typeStarts, unpooledTokens }: TokenizedRows): ArrayBuffer[] {
+  return [ids.buffer, bounds.buffer, typeStarts.buffer, unpooledTokens.buffer]
 }

@@ -1,16 +1,33 @@
 import { RevivingThread } from '../base/reviving-thread.ts'
-import { ServerError } from '../errors.ts'
+import { ServerError, cancelled } from '../errors.ts'
 import type { TokenizerSpec } from '../model/spec.ts'
+import type { Token } from '../task.ts'
+import { decodeLists } from './id-lists.ts'
 import type {
+  DecodeOptions,
   PairFirsts,
   Prompt,
   RowOptions,
   TokenizeCalls,
+  TokenizeOptions,
+  TokenizedChunks,
   TokenizedQuery,
   TokenizedRows,
 } from './protocol.ts'
+import { takeTexts } from './take-texts.ts'
+import { buildTokens } from './token-columns.ts'
 
-export type { Prompt, RowOptions, TokenizedQuery, TokenizedRows } from './protocol.ts'
+export type {
+  DecodeCall,
+  DecodeOptions,
+  PairFirsts,
+  Prompt,
+  RowOptions,
+  TokenizeOptions,
+  TokenizedChunks,
+  TokenizedQuery,
+  TokenizedRows,
+} from './protocol.ts'
 
 /** Texts to rows of ids. Throws `text_too_long` or `invalid_request`, naming the item. */
 export interface Tokenizer {
@@ -26,12 +43,25 @@ export interface Tokenizer {
     second: readonly string[],
     options: RowOptions,
   ) => Promise<TokenizedRows>
+  /** `texts` follow each other in one row; never cut: `text_too_long` names their tokens together. */
+  readonly chunks: (texts: readonly string[], prompt: Prompt, options: RowOptions) => Promise<TokenizedChunks>
+  /** For each text; nothing is cut. Throws `request_too_large` where an answer would hold too many tokens, `cancelled`. */
+  readonly tokenize: (texts: readonly string[], options: TokenizeOptions) => Promise<readonly Token[][]>
+  /** Throws `invalid_request` for an id that is not in the vocabulary, `cancelled`. */
+  readonly decode: (ids: readonly (readonly number[])[], options: DecodeOptions) => Promise<string[]>
 }
+
+/** Tokens of one answer of `tokenize`: each is an object, a hundred bytes of memory and of JSON. */
+const MAX_TOKENIZED = 524_288
 
 /** One thread holds the tokenizers of all models; the native library spreads their work over the cores. */
 export class TokenizerThread {
-  readonly #thread = new RevivingThread<TokenizeCalls>(new URL('./thread.ts', import.meta.url), 'tokenizer')
+  readonly #thread: RevivingThread<TokenizeCalls>
   #count = 0
+
+  constructor(file = new URL('./thread.ts', import.meta.url)) {
+    this.#thread = new RevivingThread<TokenizeCalls>(file, 'tokenizer')
+  }
 
   /** Throws `model_invalid` or `model_unsupported`. */
   async open(spec: TokenizerSpec): Promise<Tokenizer> {
@@ -46,6 +76,10 @@ export class TokenizerThread {
       texts: (texts, prompt, options) => this.#call('texts', { tokenizer, texts, prompt, options }),
       query: (text, options) => this.#call('query', { tokenizer, text, options }),
       pairs: (first, second, options) => this.#call('pairs', { tokenizer, first, second, options }),
+      chunks: (texts, prompt, options) => this.#call('chunks', { tokenizer, texts, prompt, options }),
+      tokenize: (texts, options) => this.#tokenize(tokenizer, texts, options),
+      decode: (ids, { skipSpecialTokens, ...call }) =>
+        decodeLists(ids, call, (lists) => this.#call('decode', { tokenizer, lists, skipSpecialTokens })),
     }
   }
 
@@ -53,16 +87,36 @@ export class TokenizerThread {
     return this.#thread.close()
   }
 
-  /** A call whose thread died is made once more: tokenizing changes nothing but the reply. */
-  async #call<K extends 'texts' | 'query' | 'pairs'>(
+  async #tokenize(
+    tokenizer: number,
+    texts: readonly string[],
+    { prompt, addSpecialTokens, signal }: TokenizeOptions,
+  ): Promise<Token[][]> {
+    const tokens: Token[][] = []
+    let count = 0
+    while (tokens.length < texts.length) {
+      if (signal?.aborted) throw cancelled()
+      const taken = takeTexts(texts, tokens.length, prompt.text)
+      const columns = await this.#call('tokenize', { tokenizer, texts: taken, addSpecialTokens })
+      count += columns.ids.length
+      if (count > MAX_TOKENIZED) throw tooManyTokens(tokens.length + taken.length, count)
+      tokens.push(...(await buildTokens(taken, columns)))
+    }
+    return tokens
+  }
+
+  #call<K extends Exclude<keyof TokenizeCalls, 'open'>>(
     kind: K,
     ask: TokenizeCalls[K]['ask'],
   ): Promise<TokenizeCalls[K]['reply']> {
-    try {
-      return await this.#thread.call(kind, ask)
-    } catch (error) {
-      if (!(error instanceof ServerError) || error.code !== 'thread_died') throw error
-      return this.#thread.call(kind, ask)
-    }
+    return this.#thread.callOnceMore(kind, ask)
   }
+}
+
+function tooManyTokens(textCount: number, tokens: number): ServerError {
+  const texts = textCount === 1 ? 'text 0 has' : `texts 0 to ${textCount - 1} have`
+  return new ServerError(
+    'request_too_large',
+    `${texts} ${tokens} tokens; a request to tokenize may have at most ${MAX_TOKENIZED}`,
+  )
 }

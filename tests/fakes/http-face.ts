@@ -9,16 +9,22 @@ import type { CallOptions, EmbedResult, EmbedTask, Service } from '../../src/tas
 import type { GateOptions } from '../../src/transports/gate.ts'
 import { Gate } from '../../src/transports/gate.ts'
 import { directRoutes } from '../../src/transports/http/direct-routes.ts'
+import { gatewayRoutes } from '../../src/transports/http/gateway-routes.ts'
+import { docsRoutes } from '../../src/transports/http/docs-routes.ts'
 import { metricsRoute, probes } from '../../src/transports/http/probes.ts'
 import type { ServerOptions } from '../../src/transports/http/server.ts'
 import { createServer, listen } from '../../src/transports/http/server.ts'
 import { Lifecycle } from '../../src/transports/lifecycle.ts'
+import { WORKER_COUNTS } from './gateway.ts'
+import { openStore } from './job-store.ts'
 import { FakeService } from './service.ts'
 
 export interface FakeFaceOptions extends ServerOptions {
   /** Undefined: still loading. */
   readonly service?: Service | undefined
   readonly gate?: Partial<GateOptions>
+  /** RunPod's routes beside, with nobody to take the jobs. */
+  readonly hasGateway?: boolean
 }
 
 export interface FakeFace {
@@ -31,15 +37,27 @@ export interface FakeFace {
   readonly listen: () => Promise<number>
 }
 
-export function openFace({ service, gate: limits, ...options }: FakeFaceOptions = {}): FakeFace {
-  const app = createServer(options)
+const PROGRAM = { name: 'a-worker', version: '1.2.3' }
+
+export function openFace({ service, gate: limits, hasGateway, ...options }: FakeFaceOptions = {}): FakeFace {
+  const answers: WireResponse[] = []
+  const onAnswer = (answer: WireResponse) => void answers.push(answer)
+  const app = createServer({ ...options, onAnswer })
   const lifecycle = new Lifecycle()
   const gate = new Gate({ concurrency: 100, maxWaiting: 100, maxWaitingBytes: 1e9, ...limits })
-  const answers: WireResponse[] = []
   if (service !== undefined) lifecycle.ready(service)
-  probes(app, lifecycle)
+  probes(app, lifecycle, PROGRAM)
   metricsRoute(app, new Metrics({ models: () => service?.models() ?? [], gate: () => gate }))
-  directRoutes(app, { lifecycle, gate, onAnswer: (answer) => answers.push(answer) })
+  if (hasGateway) {
+    gatewayRoutes(app, {
+      store: openStore().store,
+      workers: () => WORKER_COUNTS,
+      webhooks: { check: () => {} },
+      cancelOnDisconnect: true,
+    })
+  }
+  docsRoutes(app, { program: PROGRAM, needsKey: options.apiKey !== undefined, hasJobs: false })
+  directRoutes(app, { lifecycle, gate, onAnswer })
   onTestFinished(() => closeAtOnce(app))
   return { app, lifecycle, gate, answers, listen: () => listenAnywhere(app) }
 }

@@ -6,10 +6,13 @@ import { joinIds } from './rows.ts'
 import { FakeRunner, settle, type FakeRunnerOptions } from './runner.ts'
 
 export interface FakeLaneOptions extends FakeRunnerOptions {
+  readonly name?: string
   readonly queueSize?: number
   readonly maxRows?: number
   readonly limitsOfBatch?: BatchLimits
+  readonly cache?: LaneOptions['cache']
   readonly onBatch?: LaneOptions['onBatch']
+  readonly onReuse?: LaneOptions['onReuse']
 }
 
 export interface FakeLane {
@@ -20,12 +23,21 @@ export interface FakeLane {
 }
 
 export function openLane(options: FakeLaneOptions = {}): FakeLane {
-  const { queueSize = 1000, maxRows = 4, onBatch } = options
+  const { name = 'fake-model', queueSize = 1000, maxRows = 4, cache, onBatch, onReuse } = options
   const { limitsOfBatch = { maxRows, maxTokens: 512, maxPaddedTokens: 1024 } } = options
   const runner = new FakeRunner(options)
   const clock = { ms: 0 }
   const now = () => clock.ms
-  const lane = new ModelLane({ name: 'fake-model', runner, limits: limitsOfBatch, queueSize, now, onBatch })
+  const lane = new ModelLane({
+    name,
+    runner,
+    limits: limitsOfBatch,
+    queueSize,
+    now,
+    cache,
+    onBatch,
+    onReuse,
+  })
   return { runner, lane, clock }
 }
 
@@ -38,6 +50,7 @@ export function requestOf(
     noun: 'text',
     sizes: rows.map((ids) => ids.length),
     tokenizeFirst: false,
+    wantsTokens: false,
     tokenize: async (from, to) => joinIds(rows.slice(from, to)),
     options: {},
     ...options,

@@ -41,7 +41,7 @@ export function fakeModel(options: FakeModelOptions = {}): FakeModel {
     truncateDimensions: undefined,
     ...options.spec,
   }
-  const limits = labels === undefined ? {} : { outputWidth: 2 * labels.length }
+  const limits = labels === undefined ? {} : { outputWidth: 2 * labels.length, tokenWidth: 0 }
   return {
     spec,
     runner: new FakeRunner({ automatic: true, ...options, limits: { ...limits, ...options.limits } }),
@@ -54,5 +54,11 @@ export function fakeModel(options: FakeModelOptions = {}): FakeModel {
 }
 
 export function engineOf(models: readonly LoadedModel[], options: Partial<EngineOptions> = {}) {
-  return openEngine(models, { queueSize: 1000, now: () => 0, ...options })
+  return openEngine(models, {
+    queueSize: 1000,
+    now: () => 0,
+    tokenInput: 'cl100k',
+    cl100k: async (ids) => ids.map((list) => `cl100k ${list.join(' ')}`),
+    ...options,
+  })
 }

@@ -1,14 +1,17 @@
 /** Rows without a tokenizer. */
+import { randomUUID } from 'node:crypto'
 import { PendingRequest } from '../../src/engine/pending-request.ts'
+import { RequestClock } from '../../src/engine/request-clock.ts'
 import type { Row } from '../../src/engine/row.ts'
 import type { TokenizedRows } from '../../src/tokenize/tokenizer.ts'
 
 /** A request that nobody waits for. */
 export function makeRequest(noun = 'text'): PendingRequest {
-  return new PendingRequest({ rowCount: 1, width: 1, noun, onFailure: () => {} })
+  const clock = new RequestClock(() => 0)
+  return new PendingRequest({ rowCount: 1, width: 1, noun, clock, onFailure: () => {} })
 }
 
-/** A row of a waiting request; its ids do not matter. */
+/** A row of a waiting request, like no other; its ids do not matter. */
 export function makeRow(request: PendingRequest, index: number, length: number): Row {
   return {
     request,
@@ -16,7 +19,8 @@ export function makeRow(request: PendingRequest, index: number, length: number):
     ids: new Int32Array(length),
     typeStart: length,
     unpooledTokens: 0,
-    deaths: 0,
+    wantsTokens: false,
+    key: randomUUID(),
   }
 }
 
@@ -30,5 +34,6 @@ export function joinIds(rows: readonly (readonly number[])[]): TokenizedRows {
     typeStarts: Int32Array.from(rows, (row) => row.length),
     unpooledTokens: new Int32Array(rows.length),
     textTokens: rows.reduce((sum, row) => sum + row.length, 0),
+    truncatedRows: 0,
   }
 }

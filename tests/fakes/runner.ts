@@ -10,6 +10,8 @@ export interface FakeRunnerOptions {
   readonly automatic?: boolean
   /** What the device computes of a row; `echo` unless told. */
   readonly compute?: (ids: readonly number[], width: number) => readonly number[]
+  /** The vector of a token; its id and its index unless told. */
+  readonly computeToken?: (id: number, index: number, width: number) => readonly number[]
 }
 
 interface HeldBatch {
@@ -38,12 +40,23 @@ export class FakeRunner implements Runner {
   readonly #held: HeldBatch[] = []
   readonly #automatic: boolean
   readonly #compute: (ids: readonly number[], width: number) => readonly number[]
+  readonly #computeToken: (id: number, index: number, width: number) => readonly number[]
 
-  constructor({ depth = 1, limits, automatic = false, compute = echo }: FakeRunnerOptions = {}) {
+  constructor(options: FakeRunnerOptions = {}) {
+    const { depth = 1, limits, automatic = false, compute = echo, computeToken = echoToken } = options
+    const outputWidth = limits?.outputWidth ?? 3
     this.depth = depth
-    this.limits = { maxTokens: 512, vocabularySize: 1_000_000, outputWidth: 3, ...limits }
+    this.limits = {
+      maxTokens: 512,
+      vocabularySize: 1_000_000,
+      vectorWidth: outputWidth,
+      tokenWidth: 2,
+      ...limits,
+      outputWidth,
+    }
     this.#automatic = automatic
     this.#compute = compute
+    this.#computeToken = computeToken
   }
 
   /** Batches under way. */
@@ -110,13 +123,26 @@ export class FakeRunner implements Runner {
       values[b * width] = NaN
       nonFiniteRows.push(b)
     }
-    return { rows: values, nonFiniteRows, runMs: batch.ids.length }
+    const runMs = batch.ids.length
+    return { rows: values, nonFiniteRows, runMs, ...(batch.wantsTokens && { tokens: this.#tokensOf(rows) }) }
+  }
+
+  #tokensOf(rows: readonly (readonly number[])[]): Float32Array<ArrayBuffer> {
+    const width = this.limits.tokenWidth
+    return Float32Array.from(
+      rows.flatMap((ids) => ids.flatMap((id, index) => this.#computeToken(id, index, width))),
+    )
   }
 }
 
 /** First id, length, last id, then zeros. */
 export function echo(ids: readonly number[], width: number): number[] {
   return Array.from({ length: width }, (_, index) => [ids[0], ids.length, ids.at(-1)][index] ?? 0)
+}
+
+/** The id, the index in the row, then zeros. */
+export function echoToken(id: number, index: number, width: number): number[] {
+  return Array.from({ length: width }, (_, place) => [id, index][place] ?? 0)
 }
 
 /** Lets everything that is already on its way arrive. */

@@ -4,26 +4,46 @@ import type {
   CallOptions,
   ClassifyResult,
   ClassifyTask,
+  DecodeResult,
+  DecodeTask,
   EmbedResult,
   EmbedTask,
+  EmbedTokensResult,
+  EmbedTokensTask,
   ModelInfo,
   RerankResult,
   RerankTask,
+  ResultFacts,
   Service,
+  Task,
+  Token,
+  TokenizeResult,
+  TokenizeTask,
 } from '../../src/task.ts'
 
 export interface FakeServiceOptions {
   readonly model?: string
   readonly vector?: (text: string) => readonly number[]
-  readonly score?: (document: string) => number
+  /** The vectors of a text's tokens. */
+  readonly tokenVectors?: (text: string) => readonly (readonly number[])[]
+  readonly score?: (document: string, index: number) => number
+  /** What an activation made a score of; the score itself unless told. */
+  readonly logit?: (score: number) => number
+  readonly labels?: readonly string[]
+  /** A score for each label. */
+  readonly labelScores?: (text: string) => readonly number[]
+  readonly tokens?: (text: string) => readonly Token[]
+  readonly decode?: (ids: readonly number[], index: number) => string
   readonly promptTokens?: number
+  /** What every result says besides. */
+  readonly facts?: Partial<ResultFacts>
   readonly models?: readonly ModelInfo[]
   /** Thrown by every task. */
   readonly error?: unknown
 }
 
 export class FakeService implements Service {
-  readonly tasks: (EmbedTask | RerankTask | ClassifyTask)[] = []
+  readonly tasks: Task[] = []
   readonly signals: (AbortSignal | undefined)[] = []
   readonly #options: FakeServiceOptions
 
@@ -42,31 +62,65 @@ export class FakeService implements Service {
     }
   }
 
+  readonly embedTokens = async (task: EmbedTokensTask, options?: CallOptions): Promise<EmbedTokensResult> => {
+    this.#take(task, options)
+    const { tokenVectors = (text) => Array.from(text, (_, index) => [index, 0.5]) } = this.#options
+    const texts = task.texts.map((text) => tokenVectors(text))
+    const width = texts[0]?.[0]?.length ?? 0
+    return { ...this.#facts(), width, tokens: texts.map((vectors) => Float32Array.from(vectors.flat())) }
+  }
+
   readonly rerank = async (task: RerankTask, options?: CallOptions): Promise<RerankResult> => {
     this.#take(task, options)
-    const { score = () => 0.5 } = this.#options
+    const { score = () => 0.5, logit = (value) => value } = this.#options
     const scores = Float32Array.from(task.documents, score)
-    return { ...this.#facts(), scores, logits: scores }
+    return { ...this.#facts(), scores, logits: scores.map(logit) }
   }
 
   readonly classify = async (task: ClassifyTask, options?: CallOptions): Promise<ClassifyResult> => {
     this.#take(task, options)
-    const scores = new Float32Array(task.texts.length)
-    return { ...this.#facts(), labels: ['LABEL_0'], scores, logits: scores }
+    const { labels = ['LABEL_0'], labelScores = () => labels.map(() => 0) } = this.#options
+    const { logit = (value: number) => value } = this.#options
+    const scores = Float32Array.from(task.texts.flatMap((text) => labelScores(text)))
+    return { ...this.#facts(), labels, scores, logits: scores.map(logit) }
+  }
+
+  readonly tokenize = async (task: TokenizeTask, options?: CallOptions): Promise<TokenizeResult> => {
+    this.#take(task, options)
+    const { tokens = letters } = this.#options
+    return { model: this.#facts().model, tokens: task.texts.map((text) => tokens(text)) }
+  }
+
+  readonly decode = async (task: DecodeTask, options?: CallOptions): Promise<DecodeResult> => {
+    this.#take(task, options)
+    const { decode = (ids) => ids.join(' ') } = this.#options
+    return { texts: task.ids.map(decode) }
   }
 
   readonly models = (): readonly ModelInfo[] => this.#options.models ?? []
 
-  #take(task: EmbedTask | RerankTask | ClassifyTask, options: CallOptions = {}): void {
+  #take(task: Task, options: CallOptions = {}): void {
     this.tasks.push(task)
     this.signals.push(options.signal)
     if (this.#options.error !== undefined) throw this.#options.error
   }
 
-  #facts() {
-    const { model = 'served-model', promptTokens = 2 } = this.#options
-    return { model, promptTokens, runMs: 1 }
+  #facts(): ResultFacts {
+    const { model = 'served-model', promptTokens = 2, facts } = this.#options
+    const timing = { tokenizeMs: 1, queueMs: 2, runMs: 3 }
+    return { model, promptTokens, truncatedItems: 0, timing, ...facts }
   }
+}
+
+/** A token for each character. */
+function letters(text: string): Token[] {
+  return Array.from(text, (letter, start) => ({
+    id: letter.codePointAt(0) ?? 0,
+    text: letter,
+    special: false,
+    start,
+    stop: start + 1,
+  }))
 }
 
 /** The body of an answer; throws the error of a failure. */

@@ -212,6 +212,50 @@ describe('pairs', () => {
   })
 })
 
+// Both sides are longer than half the room, so that their true lengths say which of them keeps one token more: that is
+// asked of a side as far as it may be read at all.
+describe('pairs of long texts', () => {
+  const first = 'q '.repeat(3000)
+
+  /** Tokens that a query and a document may have. */
+  function capped(query?: number, document?: number) {
+    const first = { name: 'query', maxTokens: query }
+    return { sides: { first, second: { name: 'document', maxTokens: document } } }
+  }
+
+  async function sidesOf(second: string, options: Partial<RowOptions>): Promise<[number, number]> {
+    const asked = { ...OPTIONS, ...options }
+    const { ids, bounds, typeStarts } = await tokenizer.pairs(
+      await tokenizer.query(first, asked),
+      [second],
+      asked,
+    )
+    expect([...bounds]).toEqual([0, ids.length])
+    const start = typeStarts[0] as number
+    return [start - 2, ids.length - start - 1]
+  }
+
+  test('are cut to what a client allows of the row and of each side', async () => {
+    const second = 'd '.repeat(8000)
+    expect(await sidesOf(second, {})).toEqual([126, 127])
+    expect(await sidesOf(second, { clientMaxTokens: 64 })).toEqual([30, 31])
+    expect(await sidesOf(second, capped(20))).toEqual([20, 233])
+    expect(await sidesOf(second, capped(undefined, 20))).toEqual([233, 20])
+    expect(await sidesOf(second, capped(20, 30))).toEqual([20, 30])
+  })
+
+  test('are compared by their true lengths, where the part that is read would mislead', async () => {
+    // 500 tokens in the first thousand characters, then a word of 101 characters for each: a thousand in all.
+    const second = 'd '.repeat(500) + `${'z'.repeat(101)} `.repeat(600)
+    expect(await sidesOf(second, {})).toEqual([127, 126])
+  })
+
+  test('keep the extra token on the side that is longer, cut to its own limit', async () => {
+    expect(await sidesOf('d '.repeat(8000), capped(200))).toEqual([126, 127])
+    expect(await sidesOf('d '.repeat(8000), capped(undefined, 200))).toEqual([127, 126])
+  })
+})
+
 test('a tokenizer whose thread was closed takes no more texts', async () => {
   const closed = new TokenizerThread()
   const opened = await closed.open(spec.tokenizer)

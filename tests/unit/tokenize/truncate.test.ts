@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { Tokenizer } from 'tokenizers'
 import { describe, expect, test } from 'vitest'
-import { truncatePair } from '../../../src/tokenize/truncate.ts'
+import { truncatePair } from '../../../src/tokenize/rows.ts'
 import { BUNDLED_MODEL } from '../../open-model.ts'
 
 interface GoldenCase {
