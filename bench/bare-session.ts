@@ -43,5 +43,5 @@ function padFeeds(rows: readonly Int32Array[], inputs: CompiledGraph['inputs']) 
 }
 
 function pack(rows: readonly Int32Array[]): RaggedBatch {
-  return joinRows(rows.map((ids) => ({ ids, typeStart: ids.length, unpooledTokens: 0 })))
+  return joinRows(rows.map((ids) => ({ ids, typeStart: ids.length, unpooledTokens: 0, wantsTokens: false })))
 }

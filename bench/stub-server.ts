@@ -19,10 +19,14 @@ const service: Service = {
     dimensions: DIMENSIONS,
     vectors: VECTORS.slice(0, texts.length * DIMENSIONS),
     promptTokens: texts.length,
-    runMs: 1,
+    truncatedItems: 0,
+    timing: { tokenizeMs: 0, queueMs: 0, runMs: 1 },
   }),
+  embedTokens: unused,
   rerank: unused,
   classify: unused,
+  tokenize: unused,
+  decode: unused,
   models: () => [],
 }
 const lifecycle = new Lifecycle()

@@ -34,25 +34,30 @@ const MAX_WAITING_BYTES = 128_000_000
 export async function serve(options: ServeOptions): Promise<number> {
   const { config, log, version, stop } = options
   log('info', { event: 'starting', mode: config.mode, version })
-  const lifecycle = new Lifecycle()
+  const lifecycle = new Lifecycle<Engine>()
   const gate = new Gate({
     concurrency: config.maxConcurrency,
     maxWaiting: config.queueSize,
     maxWaitingBytes: MAX_WAITING_BYTES,
   })
-  const metrics = new Metrics({ models: () => lifecycle.service?.models() ?? [], gate: () => gate })
+  const metrics = new Metrics({
+    models: () => lifecycle.service?.models() ?? [],
+    gate: () => gate,
+    cache: () => lifecycle.service?.cacheStats(),
+  })
   const isQueue = config.mode === 'queue-worker'
   const pings = { ...config.platform, version, log }
   // Closed in the reverse order: the platform must not take this worker for dead while a result is under way.
   await using ends = new AsyncDisposableStack()
   const heartbeat = isQueue ? await openHeartbeat(pings) : undefined
   ends.defer(async () => heartbeat?.close())
-  const faces = await openFaces({ config, log, lifecycle, gate, metrics })
+  const faces = await openFaces({ config, log, lifecycle, gate, metrics, version })
   ends.defer(() => faces.close())
   const source = faces.source ?? openPlatform(pings)
   ends.defer(() => source.close())
   try {
-    const service = await startService({ ...options, onBatch: metrics.batchRan, signal: stop })
+    const { batchRan: onBatch, itemsReused: onReuse } = metrics
+    const service = await startService({ ...options, onBatch, onReuse, signal: stop })
     ends.defer(() => service.close())
     // Told to stop while it loaded: a job taken now would only be given back.
     if (stop.aborted) return 0
@@ -71,7 +76,7 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 interface Running extends ServeOptions {
-  readonly lifecycle: Lifecycle
+  readonly lifecycle: Lifecycle<Engine>
   readonly gate: Gate
   readonly metrics: Metrics
   readonly heartbeat: Heartbeat | undefined

@@ -5,8 +5,9 @@ import { basename } from 'node:path'
 import type { Log } from './base/log.ts'
 import type { BatchFacts } from './base/metrics.ts'
 import type { Config, ModelRequest } from './config.ts'
-import type { Engine, LoadedModel } from './engine/engine.ts'
+import type { Engine, EngineOptions, LoadedModel } from './engine/engine.ts'
 import { openEngine } from './engine/engine.ts'
+import { ResultCache } from './engine/result-cache.ts'
 import { ServerError, asServerError } from './errors.ts'
 import { isPath, locateModel } from './locate-model.ts'
 import type { ProgressBar } from './model/progress-bar.ts'
@@ -27,13 +28,17 @@ export interface StartOptions {
   readonly threads?: Threads | undefined
   /** Told of every batch that ran. */
   readonly onBatch?: ((model: string, batch: BatchFacts) => void) | undefined
+  /** Told of items that were answered without a place in a batch. */
+  readonly onReuse?: EngineOptions['onReuse']
   /** Ends what is being fetched. */
   readonly signal?: AbortSignal | undefined
 }
 
+const MEGABYTE = 1_000_000
+
 /** Loads every model and opens the engine. Throws a `ServerError` that tells of every model that failed; no thread is left then. */
 export async function startService(options: StartOptions): Promise<RunningService> {
-  const { config, log, threads = new Threads(), onBatch, signal } = options
+  const { config, log, threads = new Threads(), onBatch, onReuse, signal } = options
   try {
     expectDevices(config, log)
     if (config.backend !== 'torch') log('info', { event: 'backend_ignored', requested: config.backend })
@@ -52,7 +57,10 @@ export async function startService(options: StartOptions): Promise<RunningServic
       throw new ServerError(first.code, failures.map(({ message }) => message).join('\n'), { cause: first })
     }
     const models = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-    const engine = openEngine(models, { queueSize: config.queueSize, onBatch })
+    const { queueSize, tokenInput, cacheMb } = config
+    const cache = cacheMb === 0 ? undefined : new ResultCache({ maxBytes: cacheMb * MEGABYTE })
+    const cl100k: EngineOptions['cl100k'] = (ids, call) => threads.cl100k.decode(ids, call)
+    const engine = openEngine(models, { queueSize, tokenInput, cl100k, cache, onBatch, onReuse })
     const close = async () => {
       await engine.close()
       await threads.close()

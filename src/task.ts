@@ -2,42 +2,101 @@
 
 export type Truncation = 'left' | 'right' | 'none'
 
-export interface EmbedTask {
-  readonly kind: 'embed'
-  /** A served name; undefined: the sole model that embeds. */
+/** What stands before each text: one of the model's own prompts, or the client's own words. */
+export type PromptChoice =
+  | { readonly text: string }
+  /** Names mean what clients mean by them (`search_query` is `query`); unknown, it is an error or is left out. */
+  | { readonly name: string; readonly ifUnknown: 'refuse' | 'ignore' }
+
+interface ModelTask {
+  /** A served name; undefined: the sole model that can do it. */
   readonly model: string | undefined
-  readonly texts: readonly string[]
-  /** One of the model's own prompts; undefined: its default prompt, if it has one. */
-  readonly promptName?: string | undefined
-  /** Numbers to keep of each vector; undefined: all. */
-  readonly dimensions?: number | undefined
+}
+
+interface TextTask extends ModelTask {
+  /** undefined: the model's default prompt, if it has one. */
+  readonly prompt?: PromptChoice | undefined
   /** undefined: cut long texts where the model's files say. */
   readonly truncate?: Truncation | undefined
+  /** Tokens of one row, special tokens included, where the client wants fewer than the model takes. */
+  readonly maxTokens?: number | undefined
 }
 
-export interface RerankTask {
+export interface EmbedTask extends TextTask {
+  readonly kind: 'embed'
+  readonly texts: readonly string[]
+  /** Numbers to keep of each vector; undefined: all. */
+  readonly dimensions?: number | undefined
+  /** Unit length or as pooled; undefined: as the model's files say. */
+  readonly normalize?: boolean | undefined
+  /** The texts are chunks of one document: it is read as a whole, and each chunk's tokens are pooled by themselves. */
+  readonly lateChunking?: boolean | undefined
+}
+
+/** Every token's vector, before pooling. */
+export interface EmbedTokensTask extends TextTask {
+  readonly kind: 'embed_tokens'
+  readonly texts: readonly string[]
+}
+
+export interface RerankTask extends TextTask {
   readonly kind: 'rerank'
-  readonly model: string | undefined
-  readonly query: string
+  /** One for all documents, or one for each. */
+  readonly query: string | readonly string[]
   readonly documents: readonly string[]
-  readonly truncate?: Truncation | undefined
+  /** Tokens to keep of a query, and of a document; undefined: what fits. */
+  readonly maxQueryTokens?: number | undefined
+  readonly maxDocumentTokens?: number | undefined
 }
 
-export interface ClassifyTask {
+export interface ClassifyTask extends TextTask {
   readonly kind: 'classify'
-  readonly model: string | undefined
   readonly texts: readonly string[]
   /** The second text of each, where the model judges pairs. */
   readonly pairs?: readonly string[] | undefined
-  readonly truncate?: Truncation | undefined
 }
+
+export interface TokenizeTask extends ModelTask {
+  readonly kind: 'tokenize'
+  readonly texts: readonly string[]
+  /** With the special tokens that the model's template adds. */
+  readonly addSpecialTokens: boolean
+  readonly prompt?: PromptChoice | undefined
+}
+
+export interface DecodeTask extends ModelTask {
+  readonly kind: 'decode'
+  readonly ids: readonly (readonly number[])[]
+  /** `client`: whatever TOKEN_INPUT says that clients' integers are. */
+  readonly vocabulary: 'model' | 'cl100k' | 'client'
+  /** How the client calls each list, for errors; undefined: by number. */
+  readonly names?: readonly string[] | undefined
+  /** Where no model is named, that of this capability is meant; undefined: whatever model there is. */
+  readonly purpose?: Capability | undefined
+  readonly skipSpecialTokens: boolean
+}
+
+export type Task = EmbedTask | EmbedTokensTask | RerankTask | ClassifyTask | TokenizeTask | DecodeTask
 
 export interface ResultFacts {
   /** Name under which the model is served. */
   readonly model: string
   /** Tokens of the texts, without the special tokens that the template adds. */
   readonly promptTokens: number
-  /** Milliseconds that the device worked on batches that held this request. */
+  /** Texts, or pairs, that did not fit and were cut. */
+  readonly truncatedItems: number
+  /** A prompt that was named and that the model does not have. */
+  readonly ignoredPrompt?: string | undefined
+  readonly timing: Timing
+}
+
+/** Milliseconds of a request. They do not add up to the whole: its parts overlap. */
+export interface Timing {
+  /** Waiting for the tokenizer. */
+  readonly tokenizeMs: number
+  /** Rows were waiting, and none of them was running. */
+  readonly queueMs: number
+  /** The device worked on batches that held this request. */
   readonly runMs: number
 }
 
@@ -45,6 +104,13 @@ export interface EmbedResult extends ResultFacts {
   readonly dimensions: number
   /** [N, dimensions], in the order of the texts. */
   readonly vectors: Float32Array
+}
+
+export interface EmbedTokensResult extends ResultFacts {
+  /** Numbers of a token. */
+  readonly width: number
+  /** For each text [tokens, width], special tokens included. */
+  readonly tokens: readonly Float32Array[]
 }
 
 export interface RerankResult extends ResultFacts {
@@ -62,6 +128,26 @@ export interface ClassifyResult extends ResultFacts {
   readonly logits: Float32Array
 }
 
+export interface Token {
+  readonly id: number
+  /** The part of the text, or a special token's own name. */
+  readonly text: string
+  readonly special: boolean
+  /** Of the text, in Unicode characters; null for a token that is none of its parts. */
+  readonly start: number | null
+  readonly stop: number | null
+}
+
+export interface TokenizeResult {
+  readonly model: string
+  /** For each text; nothing is cut. */
+  readonly tokens: readonly (readonly Token[])[]
+}
+
+export interface DecodeResult {
+  readonly texts: readonly string[]
+}
+
 export type Capability = 'embed' | 'rerank' | 'classify'
 
 export interface ModelInfo {
@@ -70,11 +156,20 @@ export interface ModelInfo {
   readonly capabilities: readonly Capability[]
   /** Numbers of a vector; undefined for a classifier. */
   readonly dimensions: number | undefined
+  /** How token vectors become one; undefined for a classifier. */
+  readonly pooling: string | undefined
+  /** Of a classifier, else empty. */
+  readonly labels: readonly string[]
+  /** Names of its prompts. */
+  readonly prompts: readonly string[]
   readonly maxTokens: number
   readonly dtype: string
   readonly dtypeRequested: string
   readonly provider: string
   readonly batchSize: number
+  readonly maxBatchTokens: number
+  /** Items that may wait. */
+  readonly queueSize: number
   /** Unix seconds at which it was ready. */
   readonly readyAt: number
   readonly stats: ModelStats
@@ -104,7 +199,10 @@ export interface CallOptions {
 /** What a dialect may ask for. Everything throws `ServerError`. */
 export interface Service {
   readonly embed: (task: EmbedTask, options?: CallOptions) => Promise<EmbedResult>
+  readonly embedTokens: (task: EmbedTokensTask, options?: CallOptions) => Promise<EmbedTokensResult>
   readonly rerank: (task: RerankTask, options?: CallOptions) => Promise<RerankResult>
   readonly classify: (task: ClassifyTask, options?: CallOptions) => Promise<ClassifyResult>
+  readonly tokenize: (task: TokenizeTask, options?: CallOptions) => Promise<TokenizeResult>
+  readonly decode: (task: DecodeTask, options?: CallOptions) => Promise<DecodeResult>
   readonly models: () => readonly ModelInfo[]
 }

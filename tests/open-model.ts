@@ -6,6 +6,7 @@ import type { ModelSpec } from '../src/model/spec.ts'
 import type { Runner } from '../src/runtime/runner.ts'
 import { InferenceThread } from '../src/runtime/inference-thread.ts'
 import type { Tokenizer } from '../src/tokenize/tokenizer.ts'
+import { Cl100kDecoder } from '../src/tokenize/cl100k-decoder.ts'
 import { TokenizerThread } from '../src/tokenize/tokenizer.ts'
 
 export const BUNDLED_MODEL = new URL('../models/all-MiniLM-L6-v2-int8', import.meta.url).pathname
@@ -24,21 +25,28 @@ export interface OpenModelOptions {
   readonly queueSize?: number
   /** Another entry file of the inference thread. */
   readonly entry?: URL
+  /** What is computed instead of what the folder says. */
+  readonly change?: (spec: ModelSpec) => ModelSpec
 }
 
 export async function openModel(folder: string, options: OpenModelOptions = {}): Promise<OpenModel> {
-  const { batchSize = 32, maxBatchTokens = 512, queueSize = 48_000, entry } = options
-  const spec = await openFolder(folder)
+  const { batchSize = 32, maxBatchTokens = 512, queueSize = 48_000, entry, change = (spec) => spec } = options
+  const spec = change(await openFolder(folder))
   const tokenizers = new TokenizerThread()
+  const cl100k = new Cl100kDecoder()
   const [runner, tokenizer] = await Promise.all([
     new InferenceThread(entry).load(spec, { target: 'cpu-f32', threadCount: 2 }),
     tokenizers.open(spec.tokenizer),
   ])
   const names = [spec.name] as const
   const model = { spec, runner, tokenizer, names, batchSize, maxBatchTokens, dtypeRequested: 'auto' }
-  const engine = openEngine([model], { queueSize })
+  const engine = openEngine([model], {
+    queueSize,
+    tokenInput: 'cl100k',
+    cl100k: (ids, call) => cl100k.decode(ids, call),
+  })
   const close = async () => {
-    await Promise.all([engine.close(), tokenizers.close()])
+    await Promise.all([engine.close(), tokenizers.close(), cl100k.close()])
   }
   return { spec, tokenizer, runner, engine, close }
 }

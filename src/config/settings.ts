@@ -212,14 +212,12 @@ export const SETTINGS = {
   }),
   cacheMb: setting({
     names: ['CACHE_MB'],
-    pending: true,
     fallback: 0,
     meaning: 'megabytes for the result cache; 0 keeps none',
     read: wholeNumber(0, 1_048_576),
   }),
   tokenInput: setting({
     names: ['TOKEN_INPUT'],
-    pending: true,
     fallback: 'cl100k',
     meaning: "what integer inputs mean: cl100k tokens, the model's native ones, or reject them",
     read: oneOf('cl100k', 'native', 'reject'),

@@ -1,5 +1,6 @@
 import { ServerError } from '../errors.ts'
 import type { Capability, ModelInfo } from '../task.ts'
+import { quoteName } from './quote-name.ts'
 
 const VERBS: Readonly<Record<Capability, string>> = {
   embed: 'embeds',
@@ -7,16 +8,23 @@ const VERBS: Readonly<Record<Capability, string>> = {
   classify: 'classifies',
 }
 
+/** A task, or what any model can do for its tokenizer's sake. */
+export type Operation = Capability | 'tokenize' | 'decode'
+
+interface Known {
+  readonly info: ModelInfo
+}
+
 /**
  * The model that shall do a task. An unknown name means the sole model of the task (clients send placeholders); a known
  * one that cannot do it is the client's mistake. Throws `wrong_task`, `model_not_found` or `invalid_request`.
  */
-export function findModel<M extends { readonly info: ModelInfo }>(
+export function findModel<M extends Known>(
   models: readonly M[],
-  task: Capability,
+  task: Operation,
   name: string | undefined,
 ): M {
-  const able = models.filter(({ info }) => info.capabilities.includes(task))
+  const able = modelsThatCan(models, task)
   const named = models.find(
     ({ info }) => name === info.id || (name !== undefined && info.aliases.includes(name)),
   )
@@ -24,7 +32,7 @@ export function findModel<M extends { readonly info: ModelInfo }>(
     if (able.includes(named)) return named
     throw new ServerError(
       'wrong_task',
-      `model ${name} ${doing(named.info)}; it does not ${task}.${hint(able, task)}`,
+      `model ${quoteName(name ?? named.info.id)} ${doing(named.info)}; it does not ${task}.${hint(able, task)}`,
     )
   }
   const [only] = able
@@ -33,18 +41,48 @@ export function findModel<M extends { readonly info: ModelInfo }>(
     throw new ServerError('wrong_task', `no served model can ${task}; served: ${served}`)
   }
   if (able.length === 1) return only
+  const meant = isForAll(task) ? tokenizing(able, name) : specialist(able, task)
+  if (meant !== undefined) return meant
   const names = able.map(({ info }) => info.id).join(', ')
   if (name === undefined) {
     throw new ServerError('invalid_request', `model is missing, and several models can ${task}: ${names}`)
   }
-  throw new ServerError('model_not_found', `model "${name}" is not served; models that can ${task}: ${names}`)
+  throw new ServerError(
+    'model_not_found',
+    `model ${quoteName(name)} is not served; models that can ${task}: ${names}`,
+  )
+}
+
+function modelsThatCan<M extends Known>(models: readonly M[], task: Operation): readonly M[] {
+  if (isForAll(task)) return models
+  return models.filter(({ info }) => info.capabilities.includes(task))
+}
+
+function isForAll(task: Operation): task is 'tokenize' | 'decode' {
+  return task === 'tokenize' || task === 'decode'
+}
+
+/**
+ * The model whose tokens are meant where none is named: that which would embed, for tokens that a client sends in place
+ * of text are decoded first. Else the first one where no name came: clients of a tokenizer have no field for it.
+ */
+function tokenizing<M extends Known>(models: readonly M[], name: string | undefined): M | undefined {
+  const [embedder, another] = modelsThatCan(models, 'embed')
+  if (embedder !== undefined && another === undefined) return embedder
+  return name === undefined ? models[0] : undefined
+}
+
+/** The only one that was made for the task: a reranker classifies as well, but who wants labels means a classifier. */
+function specialist<M extends Known>(models: readonly M[], task: Capability): M | undefined {
+  const [first, another] = models.filter(({ info }) => info.capabilities[0] === task)
+  return another === undefined ? first : undefined
 }
 
 function doing(info: ModelInfo): string {
   return info.capabilities.map((capability) => VERBS[capability]).join(' and ')
 }
 
-function hint(able: readonly { readonly info: ModelInfo }[], task: Capability): string {
+function hint(able: readonly Known[], task: Operation): string {
   if (able.length === 0) return ` No served model can ${task}.`
   return ` Models that can: ${able.map(({ info }) => info.id).join(', ')}.`
 }

@@ -1,26 +1,29 @@
-/** Keeps the first `dimensions` numbers of each vector; `renormalize` makes them unit length again. */
-export function cutVectors(
-  vectors: Float32Array,
-  width: number,
-  dimensions: number,
-  renormalize: boolean,
-): Float32Array {
-  if (dimensions === width) return vectors
-  const count = vectors.length / width
-  const cut = new Float32Array(count * dimensions)
+import type { VectorPlan } from './vector-plan.ts'
+
+/** Rows of the device as the vectors that were asked for, in one pass; rows that are that already are not copied. */
+export function finishVectors(rows: Float32Array, plan: VectorPlan): Float32Array {
+  const { rowWidth, vectorWidth, dimensions, norm } = plan
+  if (norm === 'kept' && dimensions === rowWidth) return rows
+  const count = rows.length / rowWidth
+  const vectors = new Float32Array(count * dimensions)
   for (let row = 0; row < count; row++) {
-    const kept = vectors.subarray(row * width, row * width + dimensions)
-    cut.set(renormalize ? unitLength(kept) : kept, row * dimensions)
+    const start = row * rowWidth
+    const kept = rows.subarray(start, start + dimensions)
+    if (norm === 'kept') {
+      vectors.set(kept, row * dimensions)
+      continue
+    }
+    const factor = norm === 'restored' ? (rows[start + vectorWidth] as number) : 1 / normOf(kept)
+    for (let d = 0; d < dimensions; d++) vectors[row * dimensions + d] = (kept[d] as number) * factor
   }
-  return cut
+  return vectors
 }
 
-/** x / max(‖x‖₂, 1e-12), as sentence-transformers normalizes. */
-function unitLength(vector: Float32Array): Float32Array {
+/** max(‖x‖₂, 1e-12): sentence-transformers divides by no less. */
+function normOf(vector: Float32Array): number {
   let sum = 0
   for (const value of vector) sum += value * value
-  const norm = Math.max(Math.sqrt(sum), 1e-12)
-  return vector.map((value) => value / norm)
+  return Math.max(Math.sqrt(sum), 1e-12)
 }
 
 /** Splits [N, 2L] rows of a classifier into scores [N, L] and logits [N, L]. */

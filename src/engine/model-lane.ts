@@ -1,15 +1,22 @@
-/** One model's queue and device: admission, batching, delivery, and what happens when a batch fails. */
+/** One model's queue and device: admission, batching, and what may be computed once for many. */
 import type { BatchFacts } from '../base/metrics.ts'
-import { ServerError, cancelled, stopping } from '../errors.ts'
-import type { Runner, RunResult } from '../runtime/runner.ts'
-import { joinRows } from '../runtime/runner.ts'
-import type { CallOptions, ModelStats } from '../task.ts'
+import { cancelled, stopping } from '../errors.ts'
+import type { Runner } from '../runtime/runner.ts'
+import type { CallOptions, ModelStats, Timing } from '../task.ts'
 import type { TokenizedRows } from '../tokenize/tokenizer.ts'
 import { Admission } from './admission.ts'
+import { BatchRunner } from './batch-runner.ts'
+import { feedRows } from './feed-rows.ts'
 import { PendingRequest } from './pending-request.ts'
+import { RequestClock } from './request-clock.ts'
+import type { ResultCache } from './result-cache.ts'
+import type { RowGroup } from './row-group.ts'
 import type { Row } from './row.ts'
 import type { BatchLimits } from './waiting-room.ts'
 import { WaitingRoom } from './waiting-room.ts'
+
+/** Where the result of an item came from that was not computed for it: an identical one under way, or an earlier one. */
+export type ReuseSource = 'duplicate' | 'cache'
 
 export interface LaneOptions {
   readonly name: string
@@ -19,7 +26,10 @@ export interface LaneOptions {
   readonly queueSize: number
   /** Milliseconds, from any fixed point. */
   readonly now: () => number
+  /** May serve other lanes too. */
+  readonly cache?: ResultCache | undefined
   readonly onBatch?: ((batch: BatchFacts) => void) | undefined
+  readonly onReuse?: ((itemCount: number, source: ReuseSource) => void) | undefined
 }
 
 export interface Submission {
@@ -31,31 +41,32 @@ export interface Submission {
   readonly tokenize: (from: number, to: number) => Promise<TokenizedRows>
   /** Nothing runs before every item is tokenized: where a later one may still be refused. */
   readonly tokenizeFirst: boolean
+  /** The vectors of all tokens come back too. */
+  readonly wantsTokens: boolean
   readonly options: CallOptions
 }
 
 export interface LaneResult {
-  /** [items, width] */
+  /** [items, outputWidth] */
   readonly rows: Float32Array
+  /** Of each item [its tokens, tokenWidth], where they were wanted. */
+  readonly tokens?: readonly Float32Array[] | undefined
   readonly textTokens: number
-  readonly runMs: number
+  readonly truncatedItems: number
+  readonly timing: Timing
 }
-
-/** Items, and characters, tokenized at a time: the first batch leaves early, and others get their turn between chunks. */
-const CHUNK_ITEMS = 64
-const CHUNK_CHARACTERS = 262_144
 
 /** Rows of a request that wait ready: more would only take memory, and tokenizer time from requests that came later. */
 const READY_ROWS = 512
 
-/** Rows that died with their thread this often are taken to be the cause. */
-const MAX_DEATHS = 2
-
 export class ModelLane {
   readonly #options: LaneOptions
   readonly #admission: Admission
+  readonly #batches: BatchRunner
   readonly #room = new WaitingRoom()
   readonly #requests = new Set<PendingRequest>()
+  /** What the device has, or is to run again, by key: a duplicate need not wait in line. */
+  readonly #underWay = new Map<string, RowGroup>()
   /** Told after every batch that is taken. */
   #onBatch = Promise.withResolvers<void>()
   #runningBatches = 0
@@ -66,6 +77,14 @@ export class ModelLane {
   constructor(options: LaneOptions) {
     this.#options = options
     this.#admission = new Admission(options)
+    this.#batches = new BatchRunner({
+      ...options,
+      maxTokens: options.limits.maxTokens,
+      onSpeed: (itemCount, ms) => this.#admission.noteSpeed(itemCount, ms),
+      onDuplicates: (count) => options.onReuse?.(count, 'duplicate'),
+      onDeath: (group) => this.#waitAlone(group),
+      onEnd: (group) => this.#leave(group),
+    })
   }
 
   get stats(): ModelStats {
@@ -84,7 +103,7 @@ export class ModelLane {
    */
   async submit(submission: Submission): Promise<LaneResult> {
     const { sizes, noun } = submission
-    const { signal, whenFull = 'refuse', onProgress } = submission.options
+    const { signal, whenFull = 'refuse' } = submission.options
     if (signal?.aborted) throw cancelled()
     if (this.#closed) throw stopping()
     const held = this.#admission.admit({ itemCount: sizes.length, noun, whenFull, signal })
@@ -98,19 +117,20 @@ export class ModelLane {
     }
     // Items admitted but not yet in the waiting room.
     let untokenized = sizes.length
-    const request = new PendingRequest({
-      rowCount: sizes.length,
-      width: this.#options.runner.limits.outputWidth,
-      noun,
-      onProgress,
-      onFailure: () => this.#admission.release(this.#room.remove(request)),
-    })
+    const request = this.#open(submission)
     const onAbort = () => request.fail(cancelled())
     signal?.addEventListener('abort', onAbort, { once: true })
-    this.#requests.add(request)
     try {
-      const textTokens = await this.#feed(submission, request, (count) => (untokenized -= count))
-      return { rows: await request.result, textTokens, runMs: request.runMs }
+      const fed = await feedRows({
+        ...submission,
+        request,
+        add: (rows) => {
+          untokenized -= rows.length
+          this.#enter(request, rows)
+        },
+        hasRoom: () => (this.#room.countOf(request) > READY_ROWS ? this.#onBatch.promise : undefined),
+      })
+      return { ...(await request.result), ...fed, timing: request.clock.timing }
     } catch (error) {
       request.fail(error)
       throw error
@@ -129,33 +149,58 @@ export class ModelLane {
     await this.#options.runner.close()
   }
 
-  /** Tokenizes a request chunk by chunk, not far ahead of the device. Throws as soon as the request has failed. */
-  async #feed(
-    submission: Submission,
-    request: PendingRequest,
-    onAdd: (count: number) => void,
-  ): Promise<number> {
-    const { sizes, tokenize, tokenizeFirst } = submission
-    const failure = request.result.then(() => {})
-    failure.catch(() => {})
-    const held: Row[] = []
-    let textTokens = 0
-    for (let from = 0; from < sizes.length;) {
-      const to = endOfChunk(sizes, from)
-      // The failure of another row, or the caller's end, must not wait for the tokenizer.
-      const rows = await Promise.race([tokenize(from, to), failure])
-      if (rows === undefined || request.done) break
-      textTokens += rows.textTokens
-      held.push(...cutRows(rows, request, from))
-      if (!tokenizeFirst || to === sizes.length) {
-        onAdd(held.length)
-        this.#room.add(held.splice(0))
-        this.#pump()
-      }
-      while (this.#room.countOf(request) > READY_ROWS) await Promise.race([this.#onBatch.promise, failure])
-      from = to
+  #open({ sizes, noun, options }: Submission): PendingRequest {
+    const request = new PendingRequest({
+      rowCount: sizes.length,
+      width: this.#options.runner.limits.outputWidth,
+      noun,
+      clock: new RequestClock(this.#options.now),
+      onProgress: options.onProgress,
+      onFailure: () => this.#forget(request),
+    })
+    this.#requests.add(request)
+    return request
+  }
+
+  /** A row waits in line only where its result is neither known nor on its way. */
+  #enter(request: PendingRequest, rows: readonly Row[]): void {
+    const { name, cache, onReuse } = this.#options
+    const known: { readonly index: number; readonly values: Float32Array }[] = []
+    const waiting: Row[] = []
+    for (const row of rows) {
+      // A row that wants token vectors finds none: they are not kept, and its key is not that of one without.
+      const values = cache?.find(name, row.key)
+      const group = this.#underWay.get(row.key)
+      if (values !== undefined) known.push({ index: row.index, values })
+      else if (group !== undefined) group.join(row)
+      else waiting.push(row)
     }
-    return textTokens
+    this.#admission.release(rows.length - waiting.length)
+    request.clock.count(waiting.length, 0)
+    this.#room.add(waiting)
+    this.#pump()
+    for (const { index, values } of known) request.deliver(index, values)
+    if (known.length > 0) onReuse?.(known.length, 'cache')
+  }
+
+  /** Drops what waits for a request that has failed, but not what others wait for too. */
+  #forget(request: PendingRequest): void {
+    const rowCount = this.#room.remove(request)
+    const groups = this.#room.removeDone()
+    for (const group of groups) this.#leave(group)
+    this.#admission.release(rowCount + groups.length)
+  }
+
+  /** Its key may be another group's by now. */
+  #leave(group: RowGroup): void {
+    if (this.#underWay.get(group.key) === group) this.#underWay.delete(group.key)
+  }
+
+  /** In the queue a group counts as one item, however many joined it: they were let out of it before. */
+  #waitAlone(group: RowGroup): void {
+    this.#admission.takeBack(1)
+    group.waitAgain()
+    this.#room.addAlone(group)
   }
 
   /** No timers: a batch leaves whenever the device can take one and anything waits. */
@@ -165,127 +210,20 @@ export class ModelLane {
       if (alone && this.#runningBatches > 0) return
       const batch = this.#room.takeBatch(this.#options.limits)
       if (batch.length === 0) return
-      this.#admission.release(batch.length)
+      for (const group of batch) {
+        this.#admission.release(alone ? 1 : group.items.length)
+        this.#underWay.set(group.key, group)
+        group.start()
+      }
       this.#runningBatches++
       this.#runningAlone = alone
       this.#onBatch.resolve()
       this.#onBatch = Promise.withResolvers()
-      void this.#run(batch).finally(() => {
+      void this.#batches.run(batch).finally(() => {
         this.#runningBatches--
         this.#runningAlone = false
         this.#pump()
       })
     }
   }
-
-  /** Never rejects: what goes wrong becomes the failure of the requests concerned. */
-  async #run(batch: readonly Row[]): Promise<void> {
-    const rows = batch.filter((row) => !row.request.done)
-    if (rows.length === 0) return
-    const start = this.#options.now()
-    try {
-      const joined = joinRows(rows)
-      const batchTokens = joined.ids.length
-      const result = await this.#options.runner.run(joined)
-      this.#admission.noteSpeed(rows.length, this.#options.now() - start)
-      this.#options.onBatch?.({
-        rows: rows.length,
-        tokens: batchTokens,
-        maxTokens: this.#options.limits.maxTokens,
-        runMs: result.runMs,
-      })
-      await this.#deliver(rows, result)
-    } catch (error) {
-      await this.#recover(rows, error)
-    }
-  }
-
-  async #deliver(rows: readonly Row[], { rows: values, nonFiniteRows, runMs }: RunResult): Promise<void> {
-    const width = this.#options.runner.limits.outputWidth
-    for (const request of new Set(rows.map((row) => row.request))) request.countRun(runMs)
-    const nonFinite = new Set(nonFiniteRows)
-    for (const [b, row] of rows.entries()) {
-      if (!nonFinite.has(b)) row.request.deliver(row.index, values.subarray(b * width, (b + 1) * width))
-    }
-    if (nonFinite.size === 0) return
-    const [first] = rows
-    if (rows.length === 1 && first !== undefined) {
-      first.request.fail(
-        new ServerError(
-          'non_finite_output',
-          `${first.request.noun} ${first.index}: ${this.#options.name} computed a value that is not a finite number; nothing is returned`,
-        ),
-      )
-      return
-    }
-    // Rows share matrix products, where one row's NaN spoils its neighbours: only one that does so alone is at fault.
-    await this.#runHalves(
-      rows.filter((_, b) => nonFinite.has(b)),
-      rows.length,
-    )
-  }
-
-  /** A batch that died with its thread runs again row by row; one that the device refused is halved down to the culprit. */
-  async #recover(rows: readonly Row[], error: unknown): Promise<void> {
-    const code = error instanceof ServerError ? error.code : 'internal'
-    if (code === 'thread_died' && !this.#closed) {
-      for (const row of rows) this.#runAgain(row, error)
-    } else if (code === 'inference_failed' && rows.length > 1) {
-      await this.#runHalves(rows, rows.length)
-    } else {
-      for (const row of rows) row.request.fail(named(error, row))
-    }
-  }
-
-  /** Runs rows of a batch of `batchSize` in smaller batches. */
-  async #runHalves(rows: readonly Row[], batchSize: number): Promise<void> {
-    const size = batchSize >> 1
-    for (let from = 0; from < rows.length; from += size) await this.#run(rows.slice(from, from + size))
-  }
-
-  #runAgain(row: Row, error: unknown): void {
-    row.deaths++
-    if (row.request.done) return
-    if (row.deaths < MAX_DEATHS) {
-      this.#admission.takeBack(1)
-      this.#room.addAlone(row)
-      return
-    }
-    row.request.fail(
-      new ServerError(
-        'poisoned_input',
-        `${row.request.noun} ${row.index} ended the inference thread ${row.deaths} times and is not tried again`,
-        { cause: error },
-      ),
-    )
-  }
-}
-
-function endOfChunk(sizes: readonly number[], from: number): number {
-  let characters = 0
-  let to = from
-  while (to < sizes.length && to - from < CHUNK_ITEMS) {
-    characters += sizes[to] as number
-    if (to > from && characters > CHUNK_CHARACTERS) break
-    to++
-  }
-  return to
-}
-
-function cutRows(rows: TokenizedRows, request: PendingRequest, firstIndex: number): Row[] {
-  return Array.from({ length: rows.bounds.length - 1 }, (_, b) => ({
-    request,
-    index: firstIndex + b,
-    ids: rows.ids.subarray(rows.bounds[b], rows.bounds[b + 1]),
-    typeStart: rows.typeStarts[b] as number,
-    unpooledTokens: rows.unpooledTokens[b] as number,
-    deaths: 0,
-  }))
-}
-
-function named(error: unknown, row: Row): unknown {
-  if (!(error instanceof ServerError) || error.code !== 'inference_failed') return error
-  return new ServerError('inference_failed', `${row.request.noun} ${row.index}: ${error.message}`, {
-    cause: error,
-  })
 }

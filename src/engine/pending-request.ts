@@ -1,4 +1,5 @@
 import type { CallOptions } from '../task.ts'
+import type { RequestClock } from './request-clock.ts'
 
 export interface PendingRequestOptions {
   readonly rowCount: number
@@ -6,28 +7,38 @@ export interface PendingRequestOptions {
   readonly width: number
   /** What errors call a row. */
   readonly noun: string
+  readonly clock: RequestClock
   /** Lets its rows be dropped. */
   readonly onFailure: () => void
   readonly onProgress?: CallOptions['onProgress']
 }
 
+export interface RequestOutput {
+  /** [rowCount, width] */
+  readonly rows: Float32Array
+  /** Of each row [its tokens, tokenWidth], where they came with them. */
+  readonly tokens: readonly Float32Array[] | undefined
+}
+
 /** A request between admission and answer: settles once, whichever comes first. */
 export class PendingRequest {
   readonly noun: string
+  readonly clock: RequestClock
   readonly #width: number
-  readonly #output: Float32Array
+  readonly #rows: Float32Array
   readonly #onFailure: () => void
   readonly #onProgress: CallOptions['onProgress']
-  readonly #settled = Promise.withResolvers<Float32Array>()
+  readonly #settled = Promise.withResolvers<RequestOutput>()
+  #tokens: Float32Array[] | undefined
   #missing: number
   #done = false
-  #runMs = 0
 
   constructor(options: PendingRequestOptions) {
-    const { rowCount, width, noun, onFailure, onProgress } = options
+    const { rowCount, width, noun, clock, onFailure, onProgress } = options
     this.noun = noun
+    this.clock = clock
     this.#width = width
-    this.#output = new Float32Array(rowCount * width)
+    this.#rows = new Float32Array(rowCount * width)
     this.#missing = rowCount
     this.#onFailure = onFailure
     this.#onProgress = onProgress
@@ -35,8 +46,8 @@ export class PendingRequest {
     this.#settled.promise.catch(() => {})
   }
 
-  /** [rowCount, width], once every row is in. */
-  get result(): Promise<Float32Array> {
+  /** Once every row is in. */
+  get result(): Promise<RequestOutput> {
     return this.#settled.promise
   }
 
@@ -45,23 +56,25 @@ export class PendingRequest {
     return this.#done
   }
 
-  get runMs(): number {
-    return this.#runMs
-  }
-
-  countRun(ms: number): void {
-    this.#runMs += ms
-  }
-
-  deliver(index: number, values: Float32Array): void {
+  /** Both are copied: others may get them too. */
+  deliver(index: number, values: Float32Array, tokens?: Float32Array): void {
     if (this.#done) return
-    this.#output.set(values, index * this.#width)
+    this.#rows.set(values, index * this.#width)
+    if (tokens !== undefined) {
+      this.#tokens ??= []
+      this.#tokens[index] = tokens.slice()
+    }
     this.#missing--
-    const rowCount = this.#output.length / this.#width
-    this.#onProgress?.(rowCount - this.#missing, rowCount)
+    const rowCount = this.#rows.length / this.#width
+    try {
+      this.#onProgress?.(rowCount - this.#missing, rowCount)
+    } catch (error) {
+      // Whoever watches this request spoils it alone: others may be in the same batch.
+      return this.fail(error)
+    }
     if (this.#missing > 0) return
     this.#done = true
-    this.#settled.resolve(this.#output)
+    this.#settled.resolve({ rows: this.#rows, tokens: this.#tokens })
   }
 
   fail(error: unknown): void {

@@ -3,7 +3,7 @@ import { GraphBuilder } from './builder.ts'
 import { checkGraph } from './check.ts'
 import { ConfigReader } from './config-reader.ts'
 import type { CompiledGraph } from './contract.ts'
-import { OUTPUT } from './contract.ts'
+import { OUTPUT, TOKENS } from './contract.ts'
 import { encodeGraph } from './encode.ts'
 import { findFamily } from './families/registry.ts'
 import { buildClassifier } from './heads/classifier.ts'
@@ -26,7 +26,7 @@ export function buildGraph(spec: ModelSpec, target: TargetName): CompiledGraph {
 
   const states = buildEncoder(b, plan, tensors, kernels)
   const { head } = spec
-  const output =
+  const { output, vectorWidth, tokens } =
     head.kind === 'embedding'
       ? buildEmbedding(b, states, head.steps)
       : buildClassifier(b, states, {
@@ -37,12 +37,14 @@ export function buildGraph(spec: ModelSpec, target: TargetName): CompiledGraph {
           activation: head.activation,
         })
   const unusedTensors = tensors.unused(family.body, family.ignored)
-  const graph = b.finish(output, OUTPUT)
+  const graph = b.finish({ [OUTPUT]: output, ...(tokens && { [TOKENS]: tokens }) })
   checkGraph(graph)
   return {
     bytes: encodeGraph(graph),
     inputs: b.roles,
     outputWidth: output.shape[1] as number,
+    vectorWidth,
+    tokenWidth: (tokens?.shape[1] as number | undefined) ?? 0,
     maxTokens: plan.maxTokens,
     vocabularySize: plan.vocabularySize,
     unusedTensors,

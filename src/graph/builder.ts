@@ -95,19 +95,19 @@ export class GraphBuilder {
     return value
   }
 
-  /** `output` becomes the graph's one output, under `name`. */
-  finish(output: Value, name: string): Graph {
-    const nodes = this.#nodes.map((node) =>
-      node.output.name === output.name ? { ...node, output: { ...output, name } } : node,
-    )
+  /** The graph's outputs, each under its key; a value can be one output only. */
+  finish(outputs: Readonly<Record<string, Value>>): Graph {
+    const names = new Map(Object.entries(outputs).map(([name, value]) => [value.name, name]))
+    const renamed = (name: string): string => names.get(name) ?? name
     return {
       inputs: [...this.#inputs.values()],
       initializers: this.#initializers,
-      nodes: nodes.map((node) => ({
+      nodes: this.#nodes.map((node) => ({
         ...node,
-        inputs: node.inputs.map((input) => (input === output.name ? name : input)),
+        inputs: node.inputs.map(renamed),
+        output: { ...node.output, name: renamed(node.output.name) },
       })),
-      outputs: [{ ...output, name }],
+      outputs: Object.entries(outputs).map(([name, value]) => ({ ...value, name })),
     }
   }
 

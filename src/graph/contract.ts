@@ -35,8 +35,14 @@ export const INPUTS = {
 
 export type InputRole = keyof typeof INPUTS
 
-/** The one output: [B, D] float32. An embedding; or of a classifier the scores, then the raw logits, D = 2 × labels. */
+/**
+ * [B, D] float32. An embedding, followed by its length before normalization where the model normalizes last; or of a
+ * classifier the scores, then the raw logits, D = 2 × labels.
+ */
 export const OUTPUT = 'output'
+
+/** [T, H] float32, of embedding models: what the encoder makes of each token. Costs nothing unless it is fetched. */
+export const TOKENS = 'tokens'
 
 export interface CompiledGraph {
   /** A serialized ONNX ModelProto whose large initializers point into the model's own files. */
@@ -44,6 +50,10 @@ export interface CompiledGraph {
   readonly inputs: readonly InputRole[]
   /** D of the output. */
   readonly outputWidth: number
+  /** D without the length that may stand last. */
+  readonly vectorWidth: number
+  /** H of the tokens; 0 where they are no output. */
+  readonly tokenWidth: number
   /** Tokens that a row may have: the size of the position table, where there is one. */
   readonly maxTokens: number
   /** Ids must be below this. */

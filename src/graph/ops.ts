@@ -33,6 +33,7 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   MatMul: { domain: '', infer: inferMatMul },
   Gemm: { domain: '', infer: inferGemm },
   ReduceMax: { domain: '', infer: inferReduceMax },
+  ReduceL2: { domain: '', infer: inferReduceL2 },
   LayerNormalization: { domain: '', infer: inferLayerNormalization },
   MultiHeadAttention: { domain: 'com.microsoft', infer: inferMultiHeadAttention },
   GroupQueryAttention: { domain: 'com.microsoft', infer: inferGroupQueryAttention },
@@ -155,6 +156,15 @@ function inferReduceMax([x, axes]: Operands, attributes: Attributes): Omit<Value
   if (intOf(attributes, 'keepdims', 1) !== 0) throw new Error('keepdims must be 0')
   if (shape.length < 2) throw new Error('there is no axis 1')
   return { dtype, shape: shape.filter((_, axis) => axis !== 1) }
+}
+
+/** Over axis 1 of a matrix, kept with size 1: the form in use. */
+function inferReduceL2([x, axes]: Operands, attributes: Attributes): Omit<Value, 'name'> {
+  const { dtype, shape } = float(required(x))
+  if (required(axes).dtype !== 'i64') throw new Error('the axes must be i64')
+  if (intOf(attributes, 'keepdims', 1) !== 1) throw new Error('keepdims must be 1')
+  if (shape.length !== 2) throw new Error('it must be a matrix')
+  return { dtype, shape: [required(shape[0]), 1] }
 }
 
 function inferLayerNormalization([x, weight, bias]: Operands): Omit<Value, 'name'> {

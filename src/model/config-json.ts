@@ -20,6 +20,7 @@ const ConfigJson = z.looseObject({
   architectures: z.array(z.string()).nullish(),
   num_labels: z.int().positive().nullish(),
   id2label: z.record(z.string(), z.string()).nullish(),
+  problem_type: z.string().nullish(),
   max_position_embeddings: z.int().positive().nullish(),
   sentence_transformers: z.looseObject({ activation_fn: z.string().nullish() }).nullish(),
   sbert_ce_default_activation_function: z.string().nullish(),

@@ -8,7 +8,7 @@ import { readConfig } from './config-json.ts'
 import { readJson } from './json-file.ts'
 import { readPipeline } from './modules-json.ts'
 import { openWeights } from './weight-files.ts'
-import type { Head, ModelSpec } from './spec.ts'
+import type { Activation, Head, ModelSpec } from './spec.ts'
 import { readTokenizerSpec } from './tokenizer-files.ts'
 
 const SentenceTransformersConfig = z.looseObject({
@@ -92,7 +92,7 @@ function readPrompts(
   return prompts
 }
 
-/** Where the labels and the activation come from: transformers 5.23 and sentence-transformers 6.2, CrossEncoder. */
+/** Where the labels and the activation come from: sentence-transformers 6.2, CrossEncoder. */
 function readClassificationHead(
   config: ConfigJson,
   moduleActivation: string | null | undefined,
@@ -108,6 +108,14 @@ function readClassificationHead(
   ]
   // Code of other packages is not run, here or in the reference: the next place is asked.
   const path = paths.find((candidate) => candidate?.startsWith('torch.')) ?? ''
-  const fallback = count === 1 ? 'sigmoid' : 'identity'
-  return { kind: 'classification', labels, activation: parseActivation(path, fallback, model) }
+  return {
+    kind: 'classification',
+    labels,
+    activation: parseActivation(path, fallbackActivation(config, count), model),
+  }
+}
+
+/** transformers 5.23, pipelines/text_classification.py: a classifier's scores are probabilities, of each label or of all. */
+function fallbackActivation({ problem_type }: ConfigJson, labelCount: number): Activation {
+  return labelCount === 1 || problem_type === 'multi_label_classification' ? 'sigmoid' : 'softmax'
 }

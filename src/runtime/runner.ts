@@ -9,12 +9,16 @@ export interface RaggedBatch {
   readonly typeStarts: Int32Array<ArrayBuffer>
   /** Tokens at the start of each row that pooling leaves out: [B]. */
   readonly unpooledTokens: Int32Array<ArrayBuffer>
+  /** Whether the vectors of all tokens come back too. */
+  readonly wantsTokens: boolean
 }
 
 export interface RunResult {
-  /** [B, width], row-major. */
+  /** [B, outputWidth], row-major. */
   readonly rows: Float32Array<ArrayBuffer>
-  /** Rows that hold a NaN or an infinity. */
+  /** [T, tokenWidth], the tokens of all rows one after the other; only where the batch wants them. */
+  readonly tokens?: Float32Array<ArrayBuffer> | undefined
+  /** Rows that hold a NaN or an infinity, in their numbers or in the vectors of their tokens. */
   readonly nonFiniteRows: readonly number[]
   readonly runMs: number
 }
@@ -24,8 +28,12 @@ export interface RunnerLimits {
   readonly maxTokens: number
   /** Ids must be below this. */
   readonly vocabularySize: number
-  /** Numbers that come out for each row. */
+  /** Numbers that come out for each row: one more than `vectorWidth` where the vector's length before normalization follows it. */
   readonly outputWidth: number
+  /** Numbers of a row's vector, or of a classifier's scores and logits. */
+  readonly vectorWidth: number
+  /** Numbers of a token's vector; 0 where the model gives none. */
+  readonly tokenWidth: number
 }
 
 export interface Runner {
@@ -53,6 +61,8 @@ export interface RaggedRow {
   readonly ids: Int32Array
   readonly typeStart: number
   readonly unpooledTokens: number
+  /** Whether the vectors of its tokens are asked for. */
+  readonly wantsTokens: boolean
 }
 
 export function joinRows(rows: readonly RaggedRow[]): RaggedBatch {
@@ -65,5 +75,6 @@ export function joinRows(rows: readonly RaggedRow[]): RaggedBatch {
     bounds,
     typeStarts: Int32Array.from(rows, (row) => row.typeStart),
     unpooledTokens: Int32Array.from(rows, (row) => row.unpooledTokens),
+    wantsTokens: rows.some((row) => row.wantsTokens),
   }
 }

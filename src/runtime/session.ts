@@ -2,13 +2,20 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { ServerError, messageOf } from '../errors.ts'
 import type { CompiledGraph, InputRole } from '../graph/contract.ts'
-import { OUTPUT } from '../graph/contract.ts'
+import { OUTPUT, TOKENS } from '../graph/contract.ts'
 import type { Provider } from '../graph/target.ts'
 import type { Feed } from './feeds.ts'
 
+export interface Outputs {
+  /** [B, D] */
+  readonly rows: Float32Array<ArrayBuffer>
+  /** [T, H], where they were asked for. */
+  readonly tokens: Float32Array<ArrayBuffer> | undefined
+}
+
 export interface Session {
-  /** One feed for each of the graph's inputs; [B, width]. Throws `inference_failed`. */
-  readonly run: (feeds: ReadonlyMap<InputRole, Feed>) => Promise<Float32Array<ArrayBuffer>>
+  /** One feed for each of the graph's inputs. Throws `inference_failed`. */
+  readonly run: (feeds: ReadonlyMap<InputRole, Feed>, wantsTokens?: boolean) => Promise<Outputs>
 }
 
 export interface SessionOptions {
@@ -21,15 +28,18 @@ export interface SessionOptions {
 export async function createSession(graph: CompiledGraph, options: SessionOptions): Promise<Session> {
   const session = await create(graph, options)
   return {
-    async run(feeds) {
+    async run(feeds, wantsTokens = false) {
       const tensors: Record<string, Tensor> = {}
       for (const [role, { data, dims }] of feeds) {
         tensors[role] =
           data instanceof Int32Array ? new Tensor('int32', data, dims) : new Tensor('float32', data, dims)
       }
       try {
-        const outputs = await session.run(tensors)
-        return outputs[OUTPUT]?.data as Float32Array<ArrayBuffer>
+        const outputs = await session.run(tensors, wantsTokens ? [OUTPUT, TOKENS] : [OUTPUT])
+        return {
+          rows: outputs[OUTPUT]?.data as Float32Array<ArrayBuffer>,
+          tokens: outputs[TOKENS]?.data as Float32Array<ArrayBuffer> | undefined,
+        }
       } catch (error) {
         throw new ServerError('inference_failed', `ONNX Runtime failed: ${messageOf(error)}`, {
           cause: error,

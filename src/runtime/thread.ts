@@ -6,6 +6,7 @@ import { buildGraph } from '../graph/build.ts'
 import type { InputRole } from '../graph/contract.ts'
 import { TARGETS } from '../graph/target.ts'
 import { layOut } from './feeds.ts'
+import { findNonFinite } from './non-finite.ts'
 import type { InferenceCalls, LoadReply } from './protocol.ts'
 import type { RaggedBatch, RunResult } from './runner.ts'
 import type { Session } from './session.ts'
@@ -20,19 +21,22 @@ serveCalls<InferenceCalls>({
     const session = await createSession(graph, { provider: TARGETS[target].provider, threadCount })
     await session.run(layOut(WARM_UP, graph.inputs))
     model = { session, inputs: graph.inputs }
-    const { maxTokens, vocabularySize, outputWidth, unusedTensors } = graph
+    const { maxTokens, vocabularySize, outputWidth, vectorWidth, tokenWidth, unusedTensors } = graph
     const loadMs = performance.now() - start
-    return { reply: { maxTokens, vocabularySize, outputWidth, unusedTensors, loadMs } }
+    return {
+      reply: { maxTokens, vocabularySize, outputWidth, vectorWidth, tokenWidth, unusedTensors, loadMs },
+    }
   },
 
   async run(batch: RaggedBatch): Promise<Answer<RunResult>> {
     if (model === undefined) throw new ServerError('internal', 'no model is loaded in this thread')
     const start = performance.now()
-    const rows = await model.session.run(layOut(batch, model.inputs))
+    const outputs = await model.session.run(layOut(batch, model.inputs), batch.wantsTokens)
+    const { rows, tokens } = outputs
     const runMs = performance.now() - start
     return {
-      reply: { rows, nonFiniteRows: findNonFinite(rows, batch.bounds.length - 1), runMs },
-      transfer: [rows.buffer],
+      reply: { rows, tokens, nonFiniteRows: findNonFinite(outputs, batch.bounds), runMs },
+      transfer: tokens === undefined ? [rows.buffer] : [rows.buffer, tokens.buffer],
     }
   },
 })
@@ -43,13 +47,5 @@ const WARM_UP: RaggedBatch = {
   bounds: Int32Array.of(0, 1, 3),
   typeStarts: Int32Array.of(1, 2),
   unpooledTokens: new Int32Array(2),
-}
-
-function findNonFinite(rows: Float32Array, rowCount: number): number[] {
-  const width = rows.length / rowCount
-  const found: number[] = []
-  for (let row = 0; row < rowCount; row++) {
-    if (!rows.subarray(row * width, (row + 1) * width).every(Number.isFinite)) found.push(row)
-  }
-  return found
+  wantsTokens: false,
 }

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from tokenizers import Tokenizer, normalizers
+from transformers.pipelines.text_classification import softmax
 from transformers.utils.logging import disable_progress_bar
 
 from texts import PAIRS, TEXTS
@@ -38,6 +39,7 @@ class Fixture:
     build: Callable[[Path, int], None]  # writes the model folder; all its weights follow from the seed
     cases: list[dict]  # what golden.json holds, without the answers
     unused: str  # a pattern: parameters whose values change nothing
+    tokens: bool  # whether golden.json holds the vectors of tokens too
 
     @property
     def seed(self):
@@ -50,14 +52,14 @@ TEXT_CASES = [{"name": name, "text": text} for name, text in TEXTS.items()]
 PAIR_CASES = [{"name": name, "query": query, "document": document} for name, (query, document) in PAIRS.items()]
 
 
-def fixture(name, about, kind="embed", cases=None, unused=r"$^"):
+def fixture(name, about, kind="embed", cases=None, unused=r"$^", tokens=False):
     """Registers the decorated builder; the family is the file that it stands in."""
 
     def register(build):
         assert name not in FIXTURES, name
         family = build.__module__.rpartition(".")[2]
         default = {"embed": TEXT_CASES, "rerank": PAIR_CASES}[kind]
-        FIXTURES[name] = Fixture(name, family, kind, about, build, cases or default, unused)
+        FIXTURES[name] = Fixture(name, family, kind, about, build, cases or default, unused, tokens)
         return build
 
     return register
@@ -155,6 +157,12 @@ class Embedder:
         vector = self.model.encode(case["text"], prompt_name=case.get("prompt_name"), show_progress_bar=False)
         return {"ids": features["input_ids"][0].tolist(), "vector": vector}
 
+    def tokens(self, case):
+        """The vectors of its tokens, before pooling."""
+        options = {"output_value": "token_embeddings", "prompt_name": case.get("prompt_name")}
+        vectors = self.model.encode(case["text"], show_progress_bar=False, **options).numpy()
+        return [short_floats(vector) for vector in vectors]
+
     def batch(self, cases):
         """The vectors of all cases, computed in padded batches of one prompt each."""
         vectors = [None] * len(cases)
@@ -190,8 +198,14 @@ class Reranker:
             "ids": features["input_ids"][0].tolist(),
             "type_ids": features["token_type_ids"][0].tolist(),
             "logits": self.predict(pair, activation_fn=torch.nn.Identity()),
-            "scores": self.predict(pair),
+            "scores": self.scores(pair),
         }
+
+    def scores(self, pair):
+        """CrossEncoder's, but of several labels without an activation of their own those of transformers' pipeline."""
+        if self.model.num_labels == 1 or not isinstance(self.model.activation_fn, torch.nn.Identity):
+            return self.predict(pair)
+        return softmax(self.predict(pair, activation_fn=torch.nn.Identity()))
 
     def batch(self, cases):
         pairs = [(case["query"], case["document"]) for case in cases]
@@ -279,6 +293,8 @@ def generate(fixture, folder):
     check_numbers(cases, alone, served.batch(cases))
     check_parameters(served, cases, alone, fixture.unused)
 
+    if fixture.tokens:
+        cases = [case | {"tokens": served.tokens(case)} for case in cases]
     floats = {"vector", "logits", "scores"}
     golden = {
         "about": fixture.about,

@@ -10,6 +10,8 @@ interface EmbedCase {
   readonly prompt_name?: string
   readonly ids: readonly number[]
   readonly vector: readonly number[]
+  /** Of fixtures that are about it: a vector for each id. */
+  readonly tokens?: readonly (readonly number[])[]
 }
 
 interface RerankCase {
@@ -67,25 +69,23 @@ describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
     test.each(cases)('embeds "$name" alone', async (golden) => {
       const { text, prompt_name: promptName, ids, vector } = golden
       expect(await tokenize(model, text, promptName)).toEqual(ids)
-      const { vectors } = await model.engine.embed({
-        kind: 'embed',
-        model: undefined,
-        texts: [text],
-        promptName,
-      })
+      const { vectors } = await embed(model, [text], promptName)
       expectClose(vectors, vector)
+    })
+
+    const known = cases.filter(({ tokens }) => tokens !== undefined)
+    test.each(known)('gives the tokens of "$name" alone', async ({ text, tokens = [] }) => {
+      const task = { kind: 'embed_tokens', model: undefined, texts: [text] } as const
+      const { width, tokens: given } = await model.engine.embedTokens(task)
+      expect(width).toBe(tokens[0]?.length)
+      expectClose(given[0] ?? new Float32Array(), tokens.flat())
     })
 
     test('embeds all texts of a prompt in one request', async () => {
       for (const promptName of new Set(cases.map((golden) => golden.prompt_name))) {
         const some = cases.filter((golden) => golden.prompt_name === promptName)
         const texts = some.map(({ text }) => text)
-        const { vectors, dimensions } = await model.engine.embed({
-          kind: 'embed',
-          model: undefined,
-          texts,
-          promptName,
-        })
+        const { vectors, dimensions } = await embed(model, texts, promptName)
         for (const [row, { vector }] of some.entries()) {
           expectClose(vectors.subarray(row * dimensions, (row + 1) * dimensions), vector)
         }
@@ -136,6 +136,11 @@ describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
     })
   }
 })
+
+function embed({ engine }: OpenModel, texts: readonly string[], promptName: string | undefined) {
+  const prompt = promptName === undefined ? undefined : { name: promptName, ifUnknown: 'refuse' as const }
+  return engine.embed({ kind: 'embed', model: undefined, texts, prompt })
+}
 
 async function tokenize(
   { spec, tokenizer, ...model }: OpenModel,

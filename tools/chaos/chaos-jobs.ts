@@ -27,9 +27,9 @@ const SHARES: readonly (readonly [ChaosJob['kind'], number])[] = [
 const KINDS = SHARES.flatMap(([kind, count]) => Array.from({ length: count }, () => kind))
 
 const BAD: readonly Required<Pick<ChaosJob, 'input' | 'error'>>[] = [
-  { input: { input: 42 }, error: 'input is 42; it must be a string or a list of strings' },
+  { input: { input: 42 }, error: 'input is 42; it must be a string, a list of strings, or token ids' },
   { input: { input: ['a', 'b', 3] }, error: 'input[2] is 3; every item must be a string' },
-  { input: { input: [] }, error: 'input is an empty list; at least one text is needed' },
+  { input: { input: [] }, error: 'input is an empty list; at least one item is needed' },
   { input: { query: 'q', docs: ['a'] }, error: 'no served model can rerank' },
   { input: { openai_route: '/v1/images' }, error: 'route /v1/images is not served' },
 ]

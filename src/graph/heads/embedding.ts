@@ -4,26 +4,35 @@ import type { DenseStep, EmbeddingStep, PoolingMode } from '../../model/spec.ts'
 import type { GraphBuilder } from '../builder.ts'
 import type { InputRole } from '../contract.ts'
 import type { Value } from '../ir.ts'
+import type { HeadOutputs } from './head-outputs.ts'
 import { activate } from '../layers/activation.ts'
 
-/** Hidden states [T, H] to one vector a row, [B, D]. Throws `model_invalid` where two steps do not fit. */
-export function buildEmbedding(b: GraphBuilder, states: Value, steps: readonly EmbeddingStep[]): Value {
-  const floats = b.cast(states, 'f32')
+/**
+ * Hidden states [T, H] to one vector a row; where the last step normalizes, the length that it divided by stands behind
+ * the vector. Throws `model_invalid` where two steps do not fit.
+ */
+export function buildEmbedding(b: GraphBuilder, states: Value, steps: readonly EmbeddingStep[]): HeadOutputs {
+  const tokens = b.cast(states, 'f32')
   let vectors: Value | undefined
-  for (const step of steps) {
+  let norms: Value | undefined
+  for (const [index, step] of steps.entries()) {
     if (step.kind === 'pooling') {
       vectors = b.concat(
-        step.modes.map((mode) => pool(b, floats, mode)),
+        step.modes.map((mode) => pool(b, tokens, mode)),
         1,
       )
     } else if (vectors === undefined) {
       throw new ServerError('model_invalid', `a ${step.kind} module stands before Pooling`)
+    } else if (step.kind === 'dense') {
+      vectors = dense(b, vectors, step)
     } else {
-      vectors = step.kind === 'dense' ? dense(b, vectors, step) : normalize(b, vectors)
+      if (index === steps.length - 1) norms = normOf(b, vectors)
+      vectors = normalize(b, vectors)
     }
   }
   if (vectors === undefined) throw new ServerError('model_invalid', 'the module pipeline has no Pooling')
-  return vectors
+  const output = norms === undefined ? vectors : b.concat([vectors, norms], 1)
+  return { output, vectorWidth: vectors.shape[1] as number, tokens }
 }
 
 /** An average is a matrix product with weights that the runtime lays out: small, deterministic, free of padding. */
@@ -37,8 +46,8 @@ function pool(b: GraphBuilder, states: Value, mode: PoolingMode): Value {
   if (mode === 'cls') return b.gather(states, b.input('first_rows'))
   if (mode === 'lasttoken') return b.gather(states, b.input('last_rows'))
   if (mode === 'max') {
-    const axes = b.share('axis 1', () => b.constant(BigInt64Array.of(1n), [1]))
-    return b.node('ReduceMax', [b.gather(states, b.input('pooled_rows')), axes], { keepdims: { int: 0 } })
+    const rows = b.gather(states, b.input('pooled_rows'))
+    return b.node('ReduceMax', [rows, axisOne(b)], { keepdims: { int: 0 } })
   }
   return b.node('MatMul', [b.input(AVERAGES[mode] as InputRole), states])
 }
@@ -54,6 +63,15 @@ function dense(b: GraphBuilder, vectors: Value, step: DenseStep): Value {
   const weight = b.cast(b.tensor(step.weight), 'f32')
   const bias = step.bias && b.cast(b.tensor(step.bias), 'f32')
   return activate(b, b.node('Gemm', [vectors, weight, bias], { transB: { int: 1 } }), step.activation)
+}
+
+/** With it a client can have the vector as it was before normalization. [B, 1] */
+function normOf(b: GraphBuilder, vectors: Value): Value {
+  return b.node('ReduceL2', [vectors, axisOne(b)], { keepdims: { int: 1 } })
+}
+
+function axisOne(b: GraphBuilder): Value {
+  return b.share('axis 1', () => b.constant(BigInt64Array.of(1n), [1]))
 }
 
 /** A zero vector stays zero, as with the reference, which divides by no less than 1e-12. */

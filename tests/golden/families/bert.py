@@ -100,7 +100,7 @@ def short(prompt_name=None):
 # --- Pooling and the modules after it ---------------------------------------------------------------------------------
 
 
-@embedder("bert-mean-normalize", "Mean pooling, then Normalize.")
+@embedder("bert-mean-normalize", "Mean pooling, then Normalize.", tokens=True)
 def mean_normalize(folder, seed):
     write_pipeline(folder, seed, mean(), Normalize())
 
@@ -443,7 +443,7 @@ def cross_encoder_tanh(folder, seed):
     )
 
 
-@reranker("bert-cross-encoder-3-labels", "Three named labels: scores are the logits.")
+@reranker("bert-cross-encoder-3-labels", "Three named labels: scores are probabilities.")
 def cross_encoder_3_labels(folder, seed):
     names = ["contradiction", "entailment", "neutral"]
     write_cross_encoder(

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { ResultCache } from '../../../src/engine/result-cache.ts'
 import { NORMALIZE, POOLING, engineOf, fakeModel } from '../../fakes/model.ts'
-
-const VECTOR = [3, 4, 12, 0]
-const FIXED = { limits: { outputWidth: 4 }, compute: () => VECTOR }
 
 function embedTask(fields: object = {}) {
   return { kind: 'embed', model: undefined, texts: ['text'], ...fields } as const
@@ -10,20 +8,32 @@ function embedTask(fields: object = {}) {
 
 describe('what is listed', () => {
   test('a model says what it can do and what it is', () => {
-    const embedder = fakeModel({ names: ['small', 'tiny'], limits: { outputWidth: 384 } })
+    const embedder = fakeModel({
+      names: ['small', 'tiny'],
+      limits: { outputWidth: 385, vectorWidth: 384 },
+      steps: [{ ...POOLING, modes: ['cls', 'mean'] }, NORMALIZE],
+      spec: { prompts: { query: 'q: ', document: '' } },
+      batchSize: 8,
+      maxBatchTokens: 99,
+    })
     const reranker = fakeModel({ names: ['judge'], labels: ['LABEL_0'], limits: { maxTokens: 64 } })
     const classifier = fakeModel({ names: ['moods'], labels: ['sad', 'glad'] })
-    const listed = engineOf([embedder, reranker, classifier]).models()
+    const listed = engineOf([embedder, reranker, classifier], { queueSize: 7 }).models()
     expect(listed[0]).toEqual({
       id: 'small',
       aliases: ['tiny'],
       capabilities: ['embed'],
       dimensions: 384,
+      pooling: 'cls+mean',
+      labels: [],
+      prompts: ['query', 'document'],
       maxTokens: 256,
       dtype: 'fp32',
       dtypeRequested: 'auto',
       provider: 'fake',
-      batchSize: 32,
+      batchSize: 8,
+      maxBatchTokens: 99,
+      queueSize: 7,
       readyAt: expect.any(Number),
       stats: { queuedItems: 0, heldRequests: 0, waitingTokens: 0, runningBatches: 0 },
       healthy: true,
@@ -31,9 +41,14 @@ describe('what is listed', () => {
     expect(listed[1]).toMatchObject({
       capabilities: ['rerank', 'classify'],
       dimensions: undefined,
+      pooling: undefined,
+      labels: ['LABEL_0'],
+      prompts: [],
       maxTokens: 64,
+      batchSize: 32,
+      maxBatchTokens: 512,
     })
-    expect(listed[2]).toMatchObject({ capabilities: ['classify'] })
+    expect(listed[2]).toMatchObject({ capabilities: ['classify'], labels: ['sad', 'glad'] })
   })
 
   test('a model of one label whose tokenizer joins no pairs only classifies', () => {
@@ -95,76 +110,40 @@ describe('batches', () => {
     [{}, [10]],
   ])('of a model with %j hold %j texts of five tokens', async (options, sizes) => {
     const model = fakeModel(options)
-    await engineOf([model]).embed(embedTask({ texts: Array<string>(10).fill('12345') }))
+    await engineOf([model]).embed(embedTask({ texts: Array.from({ length: 10 }, (_, n) => `1234${n}`) }))
     expect(model.runner.batches.map((batch) => batch.length)).toEqual(sizes)
   })
 })
 
-describe('dimensions', () => {
-  test('absent, all numbers are kept as they came', async () => {
-    const { vectors, dimensions, model } = await engineOf([fakeModel(FIXED)]).embed(embedTask())
-    expect([[...vectors], dimensions, model]).toEqual([VECTOR, 4, 'fake-model'])
+describe('items that need no place in a batch', () => {
+  test('are told to whoever watches, with the name of their model', async () => {
+    const told: unknown[] = []
+    const cache = new ResultCache({ maxBytes: 10_000 })
+    const onReuse = (...facts: readonly unknown[]) => told.push(facts)
+    const engine = engineOf([fakeModel({ names: ['small', 'tiny'] })], { cache, onReuse })
+    const first = await engine.embed(embedTask({ model: 'tiny' }))
+    const again = await engine.embed(embedTask({ model: 'tiny' }))
+    expect(again.vectors).toEqual(first.vectors)
+    expect(told).toEqual([['small', 1, 'cache']])
+    expect(engine.cacheStats()).toEqual(cache.stats)
+    expect(cache.stats.entries).toBe(1)
+    expect(engineOf([fakeModel()]).cacheStats()).toBeUndefined()
   })
 
-  test('asked for of a model that normalizes, the cut has unit length', async () => {
-    const { vectors, dimensions } = await engineOf([fakeModel(FIXED)]).embed(embedTask({ dimensions: 2 }))
-    expect([[...vectors], dimensions]).toEqual([[...Float32Array.of(0.6, 0.8)], 2])
-  })
-
-  test('asked for of a model that does not normalize, the cut keeps its length', async () => {
-    const model = fakeModel({ ...FIXED, steps: [POOLING] })
-    expect([...(await engineOf([model]).embed(embedTask({ dimensions: 2 }))).vectors]).toEqual([3, 4])
-  })
-
-  test('a cut that the files of the model ask for is not made unit length, and is what is listed', async () => {
-    const model = fakeModel({ ...FIXED, steps: [POOLING, NORMALIZE], spec: { truncateDimensions: 2 } })
-    const engine = engineOf([model])
-    expect([...(await engine.embed(embedTask())).vectors]).toEqual([3, 4])
-    expect(engine.models()[0]?.dimensions).toBe(2)
-    expect((await engine.embed(embedTask({ dimensions: 4 }))).dimensions).toBe(4)
-  })
-
-  test.each([0, -1, 5])('%i is refused with the limits, before any work', async (dimensions) => {
-    const model = fakeModel(FIXED)
-    await expect(engineOf([model]).embed(embedTask({ dimensions }))).rejects.toMatchObject({
-      code: 'invalid_request',
-      message: `dimensions is ${dimensions}; fake-model has 1 to 4`,
-    })
-    expect(model.tokenizer.calls).toEqual([])
-  })
-})
-
-describe('prompts', () => {
-  const spec = { prompts: { query: 'search: ', shout: 'HEY ' } }
-
-  test('a named prompt, the default one, or none, goes before the text', async () => {
-    const model = fakeModel({ spec: { ...spec, defaultPromptName: 'shout' } })
-    const engine = engineOf([model])
-    await engine.embed(embedTask({ promptName: 'query' }))
-    await engine.embed(embedTask())
-    await engineOf([{ ...model, spec: { ...model.spec, defaultPromptName: undefined } }]).embed(embedTask())
-    expect(model.tokenizer.calls.map(({ prompt }) => prompt)).toEqual([
-      { text: 'search: ', pooled: true },
-      { text: 'HEY ', pooled: true },
-      { text: '', pooled: true },
+  test('of two models are not mistaken for each other', async () => {
+    const cache = new ResultCache({ maxBytes: 10_000 })
+    const models = [
+      fakeModel({ names: ['a'], compute: () => [1, 2, 3] }),
+      fakeModel({ names: ['b'], compute: () => [4, 5, 6] }),
+    ]
+    const engine = engineOf(models, { cache })
+    const answers = [
+      await engine.embed(embedTask({ model: 'a' })),
+      await engine.embed(embedTask({ model: 'b' })),
+    ]
+    expect(answers.map(({ vectors }) => [...vectors])).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
     ])
   })
-
-  test('a model that pools without its prompt says so to the tokenizer', async () => {
-    const model = fakeModel({ spec, steps: [{ ...POOLING, includePrompt: false }] })
-    await engineOf([model]).embed(embedTask({ promptName: 'query' }))
-    expect(model.tokenizer.calls[0]?.prompt).toEqual({ text: 'search: ', pooled: false })
-  })
-
-  test.each(['qury', 'toString', '__proto__'])(
-    'the unknown prompt "%s" is refused with those known',
-    async (name) => {
-      await expect(
-        engineOf([fakeModel({ spec })]).embed(embedTask({ promptName: name })),
-      ).rejects.toMatchObject({
-        code: 'invalid_request',
-        message: `prompt "${name}" is unknown; fake-model has: query, shout`,
-      })
-    },
-  )
 })

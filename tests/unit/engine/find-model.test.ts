@@ -1,23 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import type { Operation } from '../../../src/engine/find-model.ts'
 import { findModel } from '../../../src/engine/find-model.ts'
 import type { Capability, ModelInfo } from '../../../src/task.ts'
+import { modelInfo } from '../../fakes/model-info.ts'
 
 function served(id: string, capabilities: readonly Capability[], aliases: readonly string[] = []) {
-  const info: ModelInfo = {
-    id,
-    aliases,
-    capabilities,
-    dimensions: undefined,
-    maxTokens: 512,
-    dtype: 'fp32',
-    dtypeRequested: 'auto',
-    provider: 'cpu',
-    batchSize: 32,
-    readyAt: 0,
-    stats: { queuedItems: 0, heldRequests: 0, waitingTokens: 0, runningBatches: 0 },
-    healthy: true,
-  }
-  return { info }
+  return { info: modelInfo({ id, aliases, capabilities }) }
 }
 
 const SMALL = served('small', ['embed'], ['tiny', 'text-embedding-3-small'])
@@ -25,7 +13,7 @@ const LARGE = served('large', ['embed'])
 const JUDGE = served('judge', ['rerank', 'classify'])
 const MOODS = served('moods', ['classify'])
 
-function refusal(models: readonly { readonly info: ModelInfo }[], task: Capability, name?: string) {
+function refusal(models: readonly { readonly info: ModelInfo }[], task: Operation, name?: string) {
   try {
     findModel(models, task, name)
   } catch (error) {
@@ -48,16 +36,21 @@ describe('one model of the task', () => {
   test('a known name that does not do the task is the mistake of the client, and hints at who does', () => {
     expect(refusal([SMALL, JUDGE], 'rerank', 'tiny')).toEqual({
       code: 'wrong_task',
-      message: 'model tiny embeds; it does not rerank. Models that can: judge.',
+      message: 'model "tiny" embeds; it does not rerank. Models that can: judge.',
     })
     expect(refusal([SMALL, JUDGE], 'embed', 'judge')).toEqual({
       code: 'wrong_task',
-      message: 'model judge reranks and classifies; it does not embed. Models that can: small.',
+      message: 'model "judge" reranks and classifies; it does not embed. Models that can: small.',
     })
   })
 })
 
 describe('several models of the task', () => {
+  test.each([undefined, 'anything'])('the only one made for it is meant by the name %s', (name) => {
+    expect(findModel([JUDGE, MOODS], 'classify', name)).toBe(MOODS)
+    expect(findModel([JUDGE, MOODS], 'classify', 'judge')).toBe(JUDGE)
+  })
+
   test.each([
     ['small', SMALL],
     ['tiny', SMALL],
@@ -92,9 +85,50 @@ describe('no model of the task', () => {
   test('a known name: says what that model does', () => {
     expect(refusal([SMALL, MOODS], 'rerank', 'moods')).toEqual({
       code: 'wrong_task',
-      message: 'model moods classifies; it does not rerank. No served model can rerank.',
+      message: 'model "moods" classifies; it does not rerank. No served model can rerank.',
     })
   })
+})
+
+describe.each(['tokenize', 'decode'] as const)('to %s', (task) => {
+  test('any model is able that is named', () => {
+    for (const model of [SMALL, JUDGE, MOODS]) {
+      expect(findModel([SMALL, JUDGE, MOODS], task, model.info.id)).toBe(model)
+    }
+    expect(findModel([SMALL, JUDGE], task, 'tiny')).toBe(SMALL)
+  })
+
+  test('the sole model is meant by any name, and by none', () => {
+    expect(findModel([JUDGE], task, undefined)).toBe(JUDGE)
+    expect(findModel([JUDGE], task, 'medium')).toBe(JUDGE)
+  })
+
+  test('the sole model that embeds is meant by an unknown name and by none, as it is when the text is embedded', () => {
+    expect(findModel([JUDGE, SMALL, MOODS], task, 'text-embedding-ada-002')).toBe(SMALL)
+    expect(findModel([JUDGE, SMALL, MOODS], task, undefined)).toBe(SMALL)
+  })
+
+  test('where several embed, or none does, no name means the first model, and an unknown one nothing', () => {
+    for (const models of [
+      [SMALL, LARGE],
+      [JUDGE, MOODS],
+    ]) {
+      expect(findModel(models, task, undefined)).toBe(models[0])
+      expect(refusal(models, task, 'medium')).toEqual({
+        code: 'model_not_found',
+        message: `model "medium" is not served; models that can ${task}: ${models.map(({ info }) => info.id).join(', ')}`,
+      })
+    }
+  })
+})
+
+test('of a long name its beginning is shown', () => {
+  expect(refusal([SMALL, LARGE], 'embed', 'x'.repeat(100)).message).toContain(`model "${'x'.repeat(100)}" is`)
+  expect(refusal([SMALL, LARGE], 'embed', 'x'.repeat(9000)).message).toContain(
+    `model "${'x'.repeat(100)}…" is`,
+  )
+  const long = served('y'.repeat(200), ['classify'])
+  expect(refusal([SMALL, long], 'embed', long.info.id).message).toMatch(/^model "y{100}…" classifies/)
 })
 
 test('a name is matched as it is spelt', () => {

@@ -52,7 +52,7 @@ describe('admission', () => {
     await measured
     const running = lane.submit(requestOf(oneTokenRows(0, 4)))
     await settle()
-    const waiting = lane.submit(requestOf(oneTokenRows(0, 10)))
+    const waiting = lane.submit(requestOf(oneTokenRows(10, 10)))
     await expect(lane.submit(requestOf([[1]]))).rejects.toMatchObject({ code: 'overloaded', retryAfterMs })
     await runner.finishAll()
     await Promise.all([running, waiting])

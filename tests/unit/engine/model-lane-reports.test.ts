@@ -1,5 +1,5 @@
 /** What a lane tells while it works. */
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { BatchFacts } from '../../../src/base/metrics.ts'
 import { firstIds, oneTokenRows, openLane, outcome, requestOf, together } from '../../fakes/lane.ts'
 import { joinIds } from '../../fakes/rows.ts'
@@ -60,6 +60,41 @@ describe('progress', () => {
     await ended
     await runner.finishAll()
     expect(told).toEqual(['1 of 6', '2 of 6'])
+  })
+})
+
+describe('an observer that throws', () => {
+  afterEach(() => void vi.unstubAllGlobals())
+
+  test('of progress fails its own request alone, with its own error', async () => {
+    const fake = openLane({ maxRows: 8 })
+    const onProgress = (done: number) => {
+      if (done === 2) throw new Error('the watcher broke')
+    }
+    const [bad, good] = await together(fake, () => [
+      outcome(fake.lane.submit(requestOf(oneTokenRows(10, 3), { options: { onProgress } }))),
+      fake.lane.submit(requestOf(oneTokenRows(20, 3))),
+    ])
+    await fake.runner.finishAll()
+    expect(await bad).toMatchObject({ message: 'the watcher broke' })
+    expect(firstIds(await good)).toEqual([20, 21, 22])
+    expect(fake.runner.batches).toHaveLength(1)
+    expect(fake.lane.stats).toMatchObject({ queuedItems: 0, runningBatches: 0 })
+  })
+
+  test('of batches, or of duplicates, fails no request', async () => {
+    const observe = () => {
+      throw new Error('the watcher broke')
+    }
+    const told: (() => void)[] = []
+    vi.stubGlobal('queueMicrotask', (tell: () => void) => told.push(tell))
+    const { lane, runner } = openLane({ maxRows: 8, onBatch: observe, onReuse: observe })
+    const answer = lane.submit(requestOf([[1], [1], [2]]))
+    await runner.finishAll()
+    expect(firstIds(await answer)).toEqual([1, 1, 2])
+    expect(runner.batches).toHaveLength(1)
+    expect(told).toHaveLength(2)
+    for (const tell of told) expect(tell).toThrow('the watcher broke')
   })
 })
 

@@ -61,8 +61,8 @@ describe('answers', () => {
       [[1], [2]],
       [[3], [4, 4, 4, 4]],
     ])
-    expect((await first).runMs).toBe(7)
-    expect((await second).runMs).toBe(5)
+    expect((await first).timing.runMs).toBe(7)
+    expect((await second).timing.runMs).toBe(5)
   })
 })
 

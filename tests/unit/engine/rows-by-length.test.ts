@@ -41,6 +41,29 @@ test('a row that is longer than allowed is left, however near', () => {
   expect(fill([10, 20]).takeNearest(20, 9)).toBeUndefined()
 })
 
+test('a row removed is passed over, first or last of its length', () => {
+  const request = makeRequest()
+  const [first, second, third, other] = [7, 7, 7, 3].map((length, index) => makeRow(request, index, length))
+  const rows = new RowsByLength()
+  for (const row of [first, second, third, other]) if (row) rows.add(row)
+  for (const row of [first, third]) if (row) rows.remove(row)
+  expect(rows.take(7)?.index).toBe(1)
+  expect(rows.take(7)).toBeUndefined()
+  expect(rows.takeNearest(7, 100)?.index).toBe(3)
+})
+
+test('a length whose rows were all removed is gone, until one comes again', () => {
+  const request = makeRequest()
+  const [one, two] = [makeRow(request, 0, 5), makeRow(request, 1, 9)]
+  const rows = new RowsByLength()
+  rows.add(one)
+  rows.add(two)
+  rows.remove(one)
+  expect(rows.takeNearest(5, 100)?.index).toBe(1)
+  rows.add(makeRow(request, 2, 5))
+  expect(rows.takeNearest(5, 100)?.index).toBe(2)
+})
+
 test('any sequence of takes gives the nearest row that fits, each row once', () => {
   const lengths = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 60 })
   const takes = fc.array(fc.record({ target: fc.integer({ min: 1, max: 45 }), atMost: fc.nat(45) }), {

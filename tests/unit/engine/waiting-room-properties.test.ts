@@ -2,6 +2,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { PendingRequest } from '../../../src/engine/pending-request.ts'
+import { RowGroup } from '../../../src/engine/row-group.ts'
 import type { Row } from '../../../src/engine/row.ts'
 import type { BatchLimits } from '../../../src/engine/waiting-room.ts'
 import { WaitingRoom } from '../../../src/engine/waiting-room.ts'
@@ -32,33 +33,44 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 40 },
 )
 
+/** Rows of an even length look alike; the others are each like no other. */
+function rowOf(request: PendingRequest, index: number, length: number): Row {
+  const row = makeRow(request, index, length)
+  return length % 2 === 0 ? { ...row, key: `even ${length}` } : row
+}
+
+function placeOf({ request, index }: { readonly request: PendingRequest; readonly index: number }): string {
+  return `${request.noun} ${index}`
+}
+
 /** Plays the steps, then takes until the room is empty; tells of every batch and every removal. */
 function play(
   steps: readonly Step[],
   limits: BatchLimits,
   seen: {
     added?: (rows: readonly Row[], alone: boolean) => void
-    taken?: (batch: readonly Row[]) => void
+    taken?: (batch: readonly RowGroup[]) => void
     removed?: (request: PendingRequest, count: number) => void
     after?: (room: WaitingRoom) => void
   },
 ): void {
   const room = new WaitingRoom()
-  const requests = Array.from({ length: REQUEST_COUNT }, () => makeRequest())
+  const requests = Array.from({ length: REQUEST_COUNT }, (_, index) => makeRequest(`request ${index}`))
+  let itemCount = 0
   const act = (step: Step) => {
     if (step.kind === 'take') return seen.taken?.(room.takeBatch(limits))
     const request = requests[step.request] as PendingRequest
     if (step.kind === 'remove') return seen.removed?.(request, room.remove(request))
-    const rows = step.lengths.map((length, index) => makeRow(request, index, length))
+    const rows = step.lengths.map((length) => rowOf(request, itemCount++, length))
     if (step.kind === 'add') room.add(rows)
-    else for (const row of rows) room.addAlone(row)
+    else for (const row of rows) room.addAlone(new RowGroup(row))
     seen.added?.(rows, step.kind === 'add alone')
   }
   for (const step of steps) {
     act(step)
     seen.after?.(room)
   }
-  let batch: readonly Row[]
+  let batch: readonly RowGroup[]
   do {
     batch = room.takeBatch(limits)
     seen.taken?.(batch)
@@ -69,33 +81,65 @@ function play(
 test('no row is lost, none leaves twice, and the counts are right at every step', () => {
   fc.assert(
     fc.property(steps, limits, (steps, limits) => {
-      const waiting = new Set<Row>()
-      const alone = new Set<Row>()
+      const waiting = new Map<string, Row>()
+      const alone = new Map<string, Row>()
       play(steps, limits, {
         added: (rows, isAlone) => {
-          for (const row of rows) {
-            waiting.add(row)
-            if (isAlone) alone.add(row)
-          }
+          for (const row of rows) (isAlone ? alone : waiting).set(placeOf(row), row)
         },
         taken: (batch) => {
-          expect(batch.length > 0).toBe(waiting.size > 0)
-          for (const row of batch) expect(waiting.delete(row)).toBe(true)
+          expect(batch.length > 0).toBe(waiting.size + alone.size > 0)
+          const from = alone.size > 0 ? alone : waiting
+          for (const item of batch.flatMap(({ items }) => items)) {
+            expect(from.delete(placeOf(item))).toBe(true)
+          }
         },
         removed: (request, count) => {
-          const gone = [...waiting].filter((row) => row.request === request)
+          const gone = [...waiting.values()].filter((row) => row.request === request)
           expect(count).toBe(gone.length)
-          for (const row of gone) waiting.delete(row)
+          for (const row of gone) waiting.delete(placeOf(row))
         },
         after: (room) => {
-          expect(room.holdsAlone).toBe([...waiting].some((row) => alone.has(row)))
-          for (const request of new Set([...waiting].map((row) => row.request))) {
-            const inTurn = [...waiting].filter((row) => row.request === request && !alone.has(row))
-            expect(room.countOf(request)).toBe(inTurn.length)
+          const rows = [...waiting.values()]
+          expect(room.holdsAlone).toBe(alone.size > 0)
+          expect(room.tokens).toBe([...rows, ...alone.values()].reduce((sum, { ids }) => sum + ids.length, 0))
+          for (const request of new Set(rows.map((row) => row.request))) {
+            expect(room.countOf(request)).toBe(rows.filter((row) => row.request === request).length)
           }
         },
       })
-      expect(waiting.size).toBe(0)
+      expect(waiting.size + alone.size).toBe(0)
+    }),
+  )
+})
+
+test('no two rows that look alike leave one after the other: the first takes all that wait with it', () => {
+  fc.assert(
+    fc.property(steps, limits, (steps, limits) => {
+      const waiting = new Map<string, Row>()
+      const alone = new Set<string>()
+      play(steps, limits, {
+        added: (rows, isAlone) => {
+          for (const row of rows) {
+            if (isAlone) alone.add(placeOf(row))
+            else waiting.set(placeOf(row), row)
+          }
+        },
+        taken: (batch) => {
+          if (batch.some(({ items }) => items.some((item) => alone.has(placeOf(item))))) return
+          for (const { key, ids, items } of batch) {
+            for (const item of items) {
+              expect(waiting.get(placeOf(item))).toMatchObject({ key, ids: { length: ids.length } })
+              waiting.delete(placeOf(item))
+            }
+          }
+          const left = new Set([...waiting.values()].map(({ key }) => key))
+          expect(batch.filter(({ key }) => left.has(key))).toEqual([])
+        },
+        removed: (request) => {
+          for (const row of waiting.values()) if (row.request === request) waiting.delete(placeOf(row))
+        },
+      })
     }),
   )
 })
@@ -103,9 +147,9 @@ test('no row is lost, none leaves twice, and the counts are right at every step'
 test('a batch of more than one row holds every budget', () => {
   fc.assert(
     fc.property(steps, limits, (steps, limits) => {
-      const alone = new Set<Row>()
+      const alone = new Set<string>()
       play(steps, limits, {
-        added: (rows, isAlone) => rows.forEach((row) => isAlone && alone.add(row)),
+        added: (rows, isAlone) => rows.forEach((row) => isAlone && alone.add(placeOf(row))),
         taken: (batch) => {
           if (batch.length < 2) return
           const lengths = batch.map((row) => row.ids.length)
@@ -113,7 +157,7 @@ test('a batch of more than one row holds every budget', () => {
           expect(batch.length).toBeLessThanOrEqual(limits.maxRows)
           expect(tokens).toBeLessThanOrEqual(limits.maxTokens)
           expect(batch.length * Math.max(...lengths)).toBeLessThanOrEqual(limits.maxPaddedTokens)
-          expect(batch.some((row) => alone.has(row))).toBe(false)
+          expect(batch.some(({ items }) => items.some((item) => alone.has(placeOf(item))))).toBe(false)
         },
       })
     }),
@@ -123,12 +167,12 @@ test('a batch of more than one row holds every budget', () => {
 test('every request is served within as many batches as requests wait when it begins to', () => {
   fc.assert(
     fc.property(steps, limits, (steps, limits) => {
-      const alone = new Set<Row>()
+      const alone = new Set<string>()
       const waiting = new Map<PendingRequest, { rows: number; batchesLeft: number }>()
       play(steps, limits, {
         added: (rows, isAlone) => {
           for (const row of rows) {
-            if (isAlone) alone.add(row)
+            if (isAlone) alone.add(placeOf(row))
             else {
               const entry = waiting.get(row.request) ?? { rows: 0, batchesLeft: waiting.size + 1 }
               entry.rows++
@@ -137,9 +181,10 @@ test('every request is served within as many batches as requests wait when it be
           }
         },
         taken: (batch) => {
-          if (batch[0] === undefined || alone.has(batch[0])) return
+          const items = batch.flatMap((group) => group.items)
+          if (items[0] === undefined || alone.has(placeOf(items[0]))) return
           for (const entry of waiting.values()) entry.batchesLeft--
-          for (const { request } of batch) {
+          for (const { request } of items) {
             const entry = waiting.get(request) as { rows: number; batchesLeft: number }
             entry.rows--
             entry.batchesLeft = Infinity

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PendingRequest } from '../../../src/engine/pending-request.ts'
-import type { Row } from '../../../src/engine/row.ts'
+import { RowGroup } from '../../../src/engine/row-group.ts'
 import type { BatchLimits } from '../../../src/engine/waiting-room.ts'
 import { WaitingRoom } from '../../../src/engine/waiting-room.ts'
 import { makeRequest, makeRow } from '../../fakes/rows.ts'
@@ -14,8 +14,11 @@ function enter(room: WaitingRoom, name: string, lengths: readonly number[]): Pen
   return request
 }
 
-function names(batch: readonly Row[]): string {
-  return batch.map(({ request, index }) => `${request.noun}${index}`).join(' ')
+/** Items of a group stand together. */
+function names(batch: readonly RowGroup[]): string {
+  return batch
+    .map(({ items }) => items.map(({ request, index }) => `${request.noun}${index}`).join('='))
+    .join(' ')
 }
 
 function take(room: WaitingRoom, limits: Partial<BatchLimits> = {}): string {
@@ -172,25 +175,104 @@ describe('leaving', () => {
     expect(take(room)).toBe('')
   })
 
-  test('remove forgets rows that were to run alone', () => {
+  test('what was to run alone is forgotten once nobody waits for it', () => {
     const room = new WaitingRoom()
-    const a = enter(room, 'a', [10])
-    const b = enter(room, 'b', [10])
-    room.addAlone(makeRow(a, 7, 10))
-    room.addAlone(makeRow(b, 8, 10))
-    expect(room.remove(a)).toBe(2)
-    expect(take(room)).toBe('b8')
+    const [a, b] = [makeRequest('a'), makeRequest('b')]
+    const own = new RowGroup(makeRow(a, 7, 10))
+    const shared = new RowGroup(makeRow(a, 8, 10), [makeRow(b, 9, 10)])
+    room.addAlone(own)
+    room.addAlone(shared)
+    expect(room.removeDone()).toEqual([])
+    a.fail('cancelled')
+    expect(room.removeDone()).toEqual([own])
+    expect(room.tokens).toBe(10)
+    b.fail('cancelled')
+    expect(room.removeDone()).toEqual([shared])
     expect(room.holdsAlone).toBe(false)
-    expect(take(room)).toBe('b0')
+    expect(take(room)).toBe('')
   })
 
   test('rows that run alone leave first, one a batch, in the order they came', () => {
     const room = new WaitingRoom()
     const a = enter(room, 'a', [10, 10])
-    room.addAlone(makeRow(a, 8, 10))
-    room.addAlone(makeRow(a, 9, 10))
+    room.addAlone(new RowGroup(makeRow(a, 8, 10)))
+    room.addAlone(new RowGroup(makeRow(a, 9, 10)))
     expect(room.holdsAlone).toBe(true)
     expect([take(room), take(room), take(room)]).toEqual(['a8', 'a9', 'a0 a1'])
     expect(room.holdsAlone).toBe(false)
+  })
+})
+
+describe('rows that look alike', () => {
+  /** Rows of ten tokens, each looking as its letter says. */
+  function enterLike(room: WaitingRoom, name: string, looks: string): PendingRequest {
+    const request = makeRequest(name)
+    room.add(Array.from(looks, (key, index) => ({ ...makeRow(request, index, 10), key })))
+    return request
+  }
+
+  test('leave together, wherever they stand, and take up one place', () => {
+    const room = new WaitingRoom()
+    const a = enterLike(room, 'a', 'xyxz')
+    const b = enterLike(room, 'b', 'zx')
+    expect(take(room, { maxRows: 2 })).toBe('a0=a2=b1 b0=a3')
+    expect([room.countOf(a), room.countOf(b), room.tokens]).toEqual([1, 0, 10])
+    expect(take(room)).toBe('a1')
+    expect(take(room)).toBe('')
+  })
+
+  test('fill a batch with others once they are taken', () => {
+    const room = new WaitingRoom()
+    enterLike(room, 'a', 'xxxxyyyyz')
+    expect(take(room, { maxRows: 3 })).toBe('a0=a1=a2=a3 a4=a5=a6=a7 a8')
+  })
+
+  test('wait in a place of their own until then: one that is also the last of a job is taken as any other', () => {
+    const room = new WaitingRoom()
+    enterLike(room, 'a', 'mnopqx')
+    enterLike(room, 'b', 'x')
+    expect(take(room, { maxRows: 1 })).toBe('a0')
+    expect(take(room, { maxRows: 1 })).toBe('b0=a5')
+    expect(take(room, { maxRows: 9 })).toBe('a1 a2 a3 a4')
+  })
+
+  test('leave a request its place in line, where one of its rows left early', () => {
+    const room = new WaitingRoom()
+    enterLike(room, 'a', 'xx')
+    enterLike(room, 'b', 'xy')
+    enterLike(room, 'c', 'z')
+    expect(take(room, { maxRows: 1 })).toBe('a0=a1=b0')
+    expect(take(room, { maxRows: 1 })).toBe('b1')
+    expect(take(room, { maxRows: 1 })).toBe('c0')
+  })
+
+  test('leave a request that has no others: it comes to the end of the line when more come', () => {
+    const room = new WaitingRoom()
+    enterLike(room, 'a', 'x')
+    const b = enterLike(room, 'b', 'x')
+    enterLike(room, 'c', 'y')
+    expect(take(room, { maxRows: 1 })).toBe('a0=b0')
+    room.add([makeRow(b, 1, 10)])
+    expect(take(room, { maxRows: 1 })).toBe('c0')
+    expect(take(room, { maxRows: 1 })).toBe('b1')
+  })
+
+  test('are none that belonged to a request that was removed', () => {
+    const room = new WaitingRoom()
+    const a = enterLike(room, 'a', 'xxy')
+    enterLike(room, 'b', 'x')
+    enterLike(room, 'c', 'yx')
+    expect(room.remove(a)).toBe(3)
+    expect(take(room)).toBe('b0=c1 c0')
+    expect(take(room)).toBe('')
+  })
+
+  test('that left are not anchors, nor counted when their request is removed', () => {
+    const room = new WaitingRoom()
+    enterLike(room, 'a', 'x')
+    const b = enterLike(room, 'b', 'xyz')
+    expect(take(room, { maxRows: 1 })).toBe('a0=b0')
+    expect(take(room, { maxRows: 1 })).toBe('b1')
+    expect(room.remove(b)).toBe(1)
   })
 })

@@ -44,7 +44,9 @@ describe('the graph of the bundled model', async () => {
   test('says what goes in and what comes out', () => {
     const { bytes: _, inputs, ...facts } = graph
     expect(facts).toEqual({
-      outputWidth: 384,
+      outputWidth: 385,
+      vectorWidth: 384,
+      tokenWidth: 384,
       maxTokens: 512,
       vocabularySize: 30_522,
       unusedTensors: ['pooler.dense.bias', 'pooler.dense.weight_scale', 'pooler.dense.weight'],
@@ -68,7 +70,10 @@ describe('the graph of the bundled model', async () => {
       dims: [...INPUTS[role].shape],
     }))
     expect(onnx.inputs).toEqual(expected)
-    expect(onnx.outputs).toEqual([{ name: 'output', type: ONNX_TYPES.f32, dims: ['B', 384] }])
+    expect(onnx.outputs).toEqual([
+      { name: 'output', type: ONNX_TYPES.f32, dims: ['B', 385] },
+      { name: 'tokens', type: ONNX_TYPES.f32, dims: ['T', 384] },
+    ])
   })
 
   test('is under 64 KB and carries no constant over 1 KB', () => {
@@ -104,15 +109,18 @@ describe('the graph of the bundled model', async () => {
     expect(count('LayerNormalization')).toBe(6 * 2 + 1)
     expect(count('Gelu')).toBe(6)
     expect(count('LpNormalization')).toBe(1)
+    expect(count('ReduceL2')).toBe(1)
   })
 })
 
 test('a graph is built without its files', () => {
   const spec = tinyBert()
   expect(existsSync(spec.tensors['embeddings.LayerNorm.bias']?.file ?? '/')).toBe(false)
-  const { outputWidth, maxTokens, vocabularySize, unusedTensors } = buildGraph(spec, 'cpu-f32')
-  expect({ outputWidth, maxTokens, vocabularySize, unusedTensors }).toEqual({
+  const { bytes: _, inputs: __, ...facts } = buildGraph(spec, 'cpu-f32')
+  expect(facts).toEqual({
     outputWidth: 16,
+    vectorWidth: 16,
+    tokenWidth: 16,
     maxTokens: 20,
     vocabularySize: 50,
     unusedTensors: [],
@@ -140,10 +148,11 @@ test('tensors under the prefix bert. give the same graph', () => {
   expect(buildGraph(prefixed(spec, 'bert.'), 'cpu-f32').bytes).toEqual(buildGraph(spec, 'cpu-f32').bytes)
 })
 
-test('a classifier gives scores and logits, and asks for the first token of each row', () => {
+test('a classifier gives scores and logits and no vectors of tokens, and asks for the first token of each row', () => {
   const spec = tinyBert({ head: CLASSIFIER, tensors: CLASSIFIER_TENSORS })
-  const { bytes, inputs, outputWidth, unusedTensors } = buildGraph(spec, 'cpu-f32')
-  expect(outputWidth).toBe(2 * 3)
+  const { bytes, inputs, outputWidth, vectorWidth, tokenWidth, unusedTensors } = buildGraph(spec, 'cpu-f32')
+  expect([outputWidth, vectorWidth, tokenWidth]).toEqual([2 * 3, 2 * 3, 0])
+  expect(readOnnx(bytes).outputs).toMatchObject([{ name: 'output' }])
   expect(unusedTensors).toEqual([])
   expect(inputs).toContain('first_rows')
   expect(inputs).not.toContain('mean_weights')

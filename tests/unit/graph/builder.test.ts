@@ -10,7 +10,7 @@ import { ref } from './tiny-bert.ts'
 function sizesOf(b: GraphBuilder, x: Value, shape: Shape): bigint[] {
   const output = b.reshape(x, shape)
   expect(output).toMatchObject({ dtype: x.dtype, shape })
-  const { nodes, initializers } = b.finish(output, 'output')
+  const { nodes, initializers } = b.finish({ output })
   const dims = initializers.find(({ value }) => value.name === nodes.at(-1)?.inputs[1])
   expect(dims?.value).toMatchObject({ dtype: 'i64', shape: [shape.length] })
   const bytes = dims?.source as Uint8Array
@@ -30,7 +30,7 @@ test('an input asked for twice is listed once, in the order of asking', () => {
   expect(b.input('positions')).toBe(positions)
   expect(b.roles).toEqual(['positions', 'ids'])
   const sum = b.node('Add', [positions, ids])
-  expect(b.finish(sum, 'output').inputs).toEqual([positions, ids])
+  expect(b.finish({ output: sum }).inputs).toEqual([positions, ids])
   expect(ids).toEqual({ name: 'ids', ...INPUTS.ids })
 })
 
@@ -44,7 +44,7 @@ test('a tensor asked for twice is listed once, in the dtype it is stored in', ()
   const brain = b.tensor(ref([3], 'BF16'))
   const single = b.tensor(ref([3]))
   expect([half, brain, single].map(({ dtype }) => dtype)).toEqual(['f16', 'bf16', 'f32'])
-  expect(b.finish(single, 'output').initializers.map(({ value }) => value)).toEqual([
+  expect(b.finish({ output: single }).initializers.map(({ value }) => value)).toEqual([
     codes,
     half,
     brain,
@@ -69,7 +69,7 @@ test('a constant carries exactly the bytes of its view', () => {
     'i64[1]',
     'f32[]',
   ])
-  const sources = b.finish(c, 'output').initializers.map(({ source }) => [...(source as Uint8Array)])
+  const sources = b.finish({ output: c }).initializers.map(({ source }) => [...(source as Uint8Array)])
   expect(sources).toEqual([[2, 0, 0, 0, 3, 0, 0, 0], Array(8).fill(255), [0, 0, 0, 63]])
 })
 
@@ -85,7 +85,7 @@ test('an operand that is left out is an empty name', () => {
   const b = new GraphBuilder()
   const x = b.gather(b.tensor(ref([50, 4])), b.input('ids'))
   const y = b.node('Gemm', [x, b.tensor(ref([6, 4])), undefined], { transB: { int: 1 } })
-  expect(b.finish(y, 'output').nodes.at(-1)?.inputs).toEqual([x.name, expect.any(String), ''])
+  expect(b.finish({ output: y }).nodes.at(-1)?.inputs).toEqual([x.name, expect.any(String), ''])
 })
 
 test('a cast to the dtype that a value has adds nothing', () => {
@@ -94,7 +94,7 @@ test('a cast to the dtype that a value has adds nothing', () => {
   expect(b.cast(x, 'f16')).toBe(x)
   const y = b.cast(x, 'f32')
   expect(y).toMatchObject({ dtype: 'f32', shape: [2] })
-  expect(b.finish(y, 'output').nodes).toMatchObject([{ op: 'Cast', attributes: { to: { int: 1 } } }])
+  expect(b.finish({ output: y }).nodes).toMatchObject([{ op: 'Cast', attributes: { to: { int: 1 } } }])
 })
 
 test('one value joined is itself, several are a Concat', () => {
@@ -132,7 +132,7 @@ test('reshapes to the same sizes share their constant', () => {
   const x = padded(b)
   const first = b.reshape(x, ['B*S', 8])
   const second = b.reshape(b.node('Tanh', [x]), ['B*S', 8])
-  const { nodes, initializers } = b.finish(b.node('Add', [first, second]), 'output')
+  const { nodes, initializers } = b.finish({ output: b.node('Add', [first, second]) })
   const sizes = nodes.filter(({ op }) => op === 'Reshape').map(({ inputs }) => inputs[1])
   expect(sizes).toHaveLength(2)
   expect(new Set(sizes).size).toBe(1)
@@ -152,7 +152,7 @@ test('every value has a name of its own', () => {
   const b = new GraphBuilder()
   let x = padded(b)
   for (let i = 0; i < 5; i++) x = b.node('Add', [x, b.cast(b.tensor(ref([8], 'F16')), 'f32')])
-  const { inputs, initializers, nodes } = b.finish(x, 'output')
+  const { inputs, initializers, nodes } = b.finish({ output: x })
   const names = [...inputs, ...initializers.map(({ value }) => value), ...nodes.map(({ output }) => output)]
   expect(new Set(names.map(({ name }) => name)).size).toBe(names.length)
 })
@@ -162,12 +162,29 @@ test('finish renames the output where it is made, where it is used, and where it
   const x = padded(b)
   const y = b.node('Tanh', [x])
   const unused = b.node('Add', [y, x])
-  const graph = b.finish(y, 'output')
+  const graph = b.finish({ output: y })
   expect(graph.outputs).toEqual([{ name: 'output', dtype: 'f32', shape: ['B', 'S', 8] }])
   expect(graph.nodes.slice(-2)).toMatchObject([
     { op: 'Tanh', inputs: [x.name], output: { name: 'output' } },
     { op: 'Add', inputs: ['output', x.name], output: { name: unused.name } },
   ])
   expect(JSON.stringify(graph)).not.toContain(`"${y.name}"`)
+  expect(() => checkGraph(graph)).not.toThrow()
+})
+
+test('several outputs are listed in the order given, each made and used under its own name', () => {
+  const b = new GraphBuilder()
+  const x = padded(b)
+  const y = b.node('Tanh', [x])
+  const z = b.node('Add', [y, x])
+  const graph = b.finish({ sum: z, hidden: y })
+  expect(graph.outputs).toEqual([
+    { ...z, name: 'sum' },
+    { ...y, name: 'hidden' },
+  ])
+  expect(graph.nodes.slice(-2)).toMatchObject([
+    { op: 'Tanh', inputs: [x.name], output: { name: 'hidden' } },
+    { op: 'Add', inputs: ['hidden', x.name], output: { name: 'sum' } },
+  ])
   expect(() => checkGraph(graph)).not.toThrow()
 })

@@ -20,7 +20,7 @@ function states(b: GraphBuilder, width: number): Value {
 }
 
 function finish(b: GraphBuilder, output: Value): Graph {
-  const graph = b.finish(output, 'output')
+  const graph = b.finish({ output })
   checkGraph(graph)
   return graph
 }
@@ -143,6 +143,7 @@ function raggedBatch() {
     bounds: Int32Array.from(BOUNDS),
     typeStarts: new Int32Array(3),
     unpooledTokens: new Int32Array(3),
+    wantsTokens: false,
   }
 }
 

@@ -9,6 +9,8 @@ import { expectRefusal } from '../model/expect-refusal.ts'
 import { fileTensor, runGraph } from './run-graph.ts'
 import { ref } from './tiny-bert.ts'
 
+const NORMALIZE: EmbeddingStep = { kind: 'normalize' }
+
 function pooling(...modes: readonly PoolingMode[]): EmbeddingStep {
   return { kind: 'pooling', modes, includePrompt: true }
 }
@@ -21,10 +23,11 @@ function dense(out: number, inputs: number, activation: Activation = 'identity')
 function embed(steps: readonly EmbeddingStep[], dtype: TensorDtype = 'F32') {
   const b = new GraphBuilder()
   const states = b.gather(b.tensor(ref([50, 4], dtype)), b.input('ids'))
-  const output = buildEmbedding(b, states, steps)
-  const graph = b.finish(output, 'output')
+  const { output, vectorWidth, tokens } = buildEmbedding(b, states, steps)
+  const graph = b.finish({ output })
   checkGraph(graph)
-  return { output, roles: b.roles.slice(1), ops: graph.nodes.slice(1).map(({ op }) => op) }
+  const ops = graph.nodes.slice(1).map(({ op }) => op)
+  return { output, vectorWidth, states, tokens, roles: b.roles.slice(1), ops }
 }
 
 test.each([
@@ -60,9 +63,24 @@ test('states of half precision are pooled in float32', () => {
 })
 
 test('steps follow one another', () => {
-  const { output, ops } = embed([pooling('cls', 'mean'), dense(3, 8, 'tanh'), { kind: 'normalize' }])
+  const { output, vectorWidth, ops } = embed([pooling('cls', 'mean'), NORMALIZE, dense(3, 8, 'tanh')])
   expect(output.shape).toEqual(['B', 3])
-  expect(ops).toEqual(['Gather', 'MatMul', 'Concat', 'Gemm', 'Tanh', 'LpNormalization'])
+  expect(vectorWidth).toBe(3)
+  expect(ops).toEqual(['Gather', 'MatMul', 'Concat', 'LpNormalization', 'Gemm', 'Tanh'])
+})
+
+test('where the last step normalizes, the length before it is one more number', () => {
+  const { output, vectorWidth, ops } = embed([pooling('mean'), NORMALIZE, dense(3, 4), NORMALIZE])
+  expect(output).toMatchObject({ dtype: 'f32', shape: ['B', 4] })
+  expect(vectorWidth).toBe(3)
+  expect(ops).toEqual(['MatMul', 'LpNormalization', 'Gemm', 'ReduceL2', 'LpNormalization', 'Concat'])
+})
+
+test('the vectors of tokens are what is pooled, in float32', () => {
+  const single = embed([pooling('mean'), dense(3, 4)])
+  expect(single.tokens).toBe(single.states)
+  const half = embed([pooling('mean')], 'F16')
+  expect(half.tokens).toMatchObject({ dtype: 'f32', shape: ['T', 4] })
 })
 
 test('a Dense module that takes another width is refused with both', async () => {
@@ -76,7 +94,7 @@ test('a Dense module that takes another width is refused with both', async () =>
 
 test.each([
   ['dense', dense(3, 4)],
-  ['normalize', { kind: 'normalize' }],
+  ['normalize', NORMALIZE],
 ] as const)('a %s module before Pooling is refused', async (kind, step) => {
   await expectRefusal(() => embed([step]), 'model_invalid', `a ${kind} module stands before Pooling`)
 })
@@ -85,17 +103,20 @@ test('a pipeline without Pooling is refused', async () => {
   await expectRefusal(() => embed([]), 'model_invalid', 'no Pooling')
 })
 
-test('a vector is divided by its length, and a zero vector stays zero', async () => {
+test('a vector is divided by its length, which follows it, and a zero vector stays zero', async () => {
   const b = new GraphBuilder()
   const table = b.tensor(await fileTensor(Float32Array.of(3, -4, 0, 0, 0, 1e-3), [3, 2]))
   const states = b.gather(table, b.input('ids'))
-  const graph = b.finish(buildEmbedding(b, states, [pooling('cls'), { kind: 'normalize' }]), 'output')
+  const { output } = buildEmbedding(b, states, [pooling('cls'), NORMALIZE])
+  const graph = b.finish({ output })
   const rows = { data: Int32Array.of(0, 1, 2), dims: [3] }
   const { data } = await runGraph(graph, [
     ['ids', rows],
     ['first_rows', rows],
   ])
-  for (const [index, x] of [0.6, -0.8, 0, 0, 0, 1].entries()) expect(data[index]).toBeCloseTo(x, 6)
+  const expected = [0.6, -0.8, 5, 0, 0, 0, 0, 1, 1e-3]
+  expect(data).toHaveLength(expected.length)
+  for (const [index, x] of expected.entries()) expect(data[index]).toBeCloseTo(x, 6)
 })
 
 describe('activations', () => {
@@ -130,7 +151,7 @@ describe('activations', () => {
     const b = new GraphBuilder()
     const x = b.gather(b.tensor(await fileTensor(Float32Array.from(XS), [1, 6])), b.input('ids'))
     const y = activate(b, x, name as HiddenActivation)
-    const { data } = await runGraph(b.finish(y, 'output'), [['ids', { data: Int32Array.of(0), dims: [1] }]])
+    const { data } = await runGraph(b.finish({ output: y }), [['ids', { data: Int32Array.of(0), dims: [1] }]])
     for (const [index, x] of XS.entries()) expect(data[index]).toBeCloseTo(formula(x), 6)
   })
 

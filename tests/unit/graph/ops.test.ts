@@ -174,6 +174,24 @@ const CASES: Readonly<Record<string, Case>> = {
       { operands: [i32('B', 'S')], says: 'is i32, not floating' },
     ],
   },
+  ReduceL2: {
+    right: [
+      { operands: [f32('B', 4), of('i64', 1)], attributes: { keepdims: { int: 1 } }, makes: f32('B', 1) },
+      { operands: [of('f16', 2, 3), of('i64', 1)], makes: of('f16', 2, 1) },
+    ],
+    wrong: [
+      { operands: [f32('B', 'S', 4), of('i64', 1)], says: 'it must be a matrix' },
+      { operands: [f32('B'), of('i64', 1)], says: 'it must be a matrix' },
+      {
+        operands: [f32('B', 4), of('i64', 1)],
+        attributes: { keepdims: { int: 0 } },
+        says: 'keepdims must be 1',
+      },
+      { operands: [f32('B', 4), i32(1)], says: 'the axes must be i64' },
+      { operands: [f32('B', 4)], says: 'missing' },
+      { operands: [i32('B', 4), of('i64', 1)], says: 'is i32, not floating' },
+    ],
+  },
   LayerNormalization: {
     right: [
       { operands: [f32('T', 4), f32(4), f32(4)], makes: f32('T', 4) },

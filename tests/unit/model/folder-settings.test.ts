@@ -38,9 +38,11 @@ describe('a classifier', () => {
     expect((await open(CLASSIFIER, {}, files)).head).toMatchObject({ activation: 'sigmoid' })
   })
 
-  test('of several labels has no activation unless one is named', async () => {
+  test('of several labels makes them probabilities, of all or of each, unless an activation is named', async () => {
     const labels = { id2label: { 0: 'a', 1: 'b' } }
-    expect((await open(CLASSIFIER, labels)).head).toMatchObject({ activation: 'identity' })
+    expect((await open(CLASSIFIER, labels)).head).toMatchObject({ activation: 'softmax' })
+    const multi = { ...labels, problem_type: 'multi_label_classification' }
+    expect((await open(CLASSIFIER, multi)).head).toMatchObject({ activation: 'sigmoid' })
     const named = await open(CLASSIFIER, { ...labels, ...second })
     expect(named.head).toMatchObject({ activation: 'tanh' })
   })

@@ -12,6 +12,7 @@ const BATCH: RaggedBatch = {
   bounds: Int32Array.of(0, 4, 6, 9),
   typeStarts: Int32Array.of(2, 2, 1),
   unpooledTokens: Int32Array.of(0, 0, 0),
+  wantsTokens: false,
 }
 
 /** The prompt of the first row is one token long; that of the second fills the row; the third has none. */
@@ -151,6 +152,7 @@ test('a row of one token whose prompt fills it pools that token', () => {
     bounds: Int32Array.of(0, 1),
     typeStarts: Int32Array.of(1),
     unpooledTokens: Int32Array.of(1),
+    wantsTokens: false,
   }
   expect([...feedOf(batch, 'first_rows').data]).toEqual([0])
   expect([...feedOf(batch, 'pooled_rows').data]).toEqual([0])

@@ -1,0 +1,74 @@
+/** A request's texts on their way to the waiting room. */
+import type { TokenizedRows } from '../tokenize/tokenizer.ts'
+import type { PendingRequest } from './pending-request.ts'
+import type { Row } from './row.ts'
+import { keyOf } from './row.ts'
+
+export interface Feed {
+  readonly request: PendingRequest
+  /** Characters of each item: what is tokenized at a time is bounded by them. */
+  readonly sizes: readonly number[]
+  readonly wantsTokens: boolean
+  /** Rows of items `from` to `to`; called with ascending ranges, one at a time. */
+  readonly tokenize: (from: number, to: number) => Promise<TokenizedRows>
+  /** Nothing is added before every item is tokenized. */
+  readonly tokenizeFirst: boolean
+  readonly add: (rows: readonly Row[]) => void
+  /** Once it is time for more rows. */
+  readonly hasRoom: () => Promise<void> | undefined
+}
+
+export interface FedTexts {
+  readonly textTokens: number
+  readonly truncatedItems: number
+}
+
+/** Items, and characters, tokenized at a time: the first batch leaves early, and others get their turn between chunks. */
+const CHUNK_ITEMS = 64
+const CHUNK_CHARACTERS = 262_144
+
+/** Tokenizes a request chunk by chunk, not far ahead of the device. Throws as soon as the request has failed. */
+export async function feedRows(feed: Feed): Promise<FedTexts> {
+  const { request, sizes, tokenize, tokenizeFirst, add, hasRoom } = feed
+  const failure = request.result.then(() => {})
+  failure.catch(() => {})
+  const held: Row[] = []
+  let textTokens = 0
+  let truncatedItems = 0
+  for (let from = 0; from < sizes.length;) {
+    const to = endOfChunk(sizes, from)
+    // The failure of another row, or the caller's end, must not wait for the tokenizer.
+    const rows = await request.clock.tokenizing(() => Promise.race([tokenize(from, to), failure]))
+    if (rows === undefined || request.done) break
+    textTokens += rows.textTokens
+    truncatedItems += rows.truncatedRows
+    held.push(...cutRows(rows, feed, from))
+    if (!tokenizeFirst || to === sizes.length) add(held.splice(0))
+    for (let wait = hasRoom(); wait !== undefined; wait = hasRoom()) await Promise.race([wait, failure])
+    from = to
+  }
+  return { textTokens, truncatedItems }
+}
+
+function endOfChunk(sizes: readonly number[], from: number): number {
+  let characters = 0
+  let to = from
+  while (to < sizes.length && to - from < CHUNK_ITEMS) {
+    characters += sizes[to] as number
+    if (to > from && characters > CHUNK_CHARACTERS) break
+    to++
+  }
+  return to
+}
+
+function cutRows(rows: TokenizedRows, { request, wantsTokens }: Feed, firstIndex: number): Row[] {
+  return Array.from({ length: rows.bounds.length - 1 }, (_, b) => {
+    const row = {
+      ids: rows.ids.subarray(rows.bounds[b], rows.bounds[b + 1]),
+      typeStart: rows.typeStarts[b] as number,
+      unpooledTokens: rows.unpooledTokens[b] as number,
+      wantsTokens,
+    }
+    return { ...row, request, index: firstIndex + b, key: keyOf(row) }
+  })
+}

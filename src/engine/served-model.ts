@@ -1,0 +1,111 @@
+import type { BatchFacts } from '../base/metrics.ts'
+import type { ModelSpec } from '../model/spec.ts'
+import type { Runner } from '../runtime/runner.ts'
+import type { Capability, ModelInfo } from '../task.ts'
+import type { Tokenizer } from '../tokenize/tokenizer.ts'
+import type { ReuseSource } from './model-lane.ts'
+import { ModelLane } from './model-lane.ts'
+import type { ResultCache } from './result-cache.ts'
+
+export interface LoadedModel {
+  readonly spec: ModelSpec
+  readonly runner: Runner
+  readonly tokenizer: Tokenizer
+  /** Names under which it is served, the first one shown. */
+  readonly names: readonly [string, ...string[]]
+  readonly batchSize: number
+  /** Undefined: what suits the runner. */
+  readonly maxBatchTokens: number | undefined
+  readonly dtypeRequested: string
+}
+
+export interface ServedModelOptions {
+  /** Items that may wait for a model. */
+  readonly queueSize: number
+  readonly now?: () => number
+  /** Told of every batch that ran, with the name of its model. */
+  readonly onBatch?: ((model: string, batch: BatchFacts) => void) | undefined
+  /** Results of all models; undefined: none are kept. */
+  readonly cache?: ResultCache | undefined
+  /** Told of items that were answered without a place in a batch. */
+  readonly onReuse?: ((model: string, itemCount: number, source: ReuseSource) => void) | undefined
+}
+
+/** A loaded model with its queue, and what is said of it. */
+export interface ServedModel {
+  readonly model: LoadedModel
+  readonly lane: ModelLane
+  /** As it was when it was ready; `describe` has its state of now. */
+  readonly info: ModelInfo
+}
+
+/** Attention is padded to the longest row of a batch; this many times the token budget bounds what that can waste. */
+const PADDING_FACTOR = 2
+
+export function serveModel(model: LoadedModel, options: ServedModelOptions): ServedModel {
+  const { queueSize, now = () => performance.now(), onBatch, cache, onReuse } = options
+  const { runner, names, batchSize } = model
+  const maxBatchTokens = model.maxBatchTokens ?? runner.batchTokens
+  const [name] = names
+  const lane = new ModelLane({
+    name,
+    runner,
+    limits: {
+      maxRows: batchSize,
+      maxTokens: maxBatchTokens,
+      maxPaddedTokens: PADDING_FACTOR * maxBatchTokens,
+    },
+    queueSize,
+    now,
+    onBatch: (batch) => onBatch?.(name, batch),
+    cache,
+    onReuse: (itemCount, source) => onReuse?.(name, itemCount, source),
+  })
+  return { model, lane, info: infoOf(model, { lane, queueSize, maxBatchTokens }) }
+}
+
+/** What is said of a model, as it is now. */
+export function describe({ model, lane, info }: ServedModel): ModelInfo {
+  const healthy = model.runner.healthy && model.tokenizer.healthy
+  return { ...info, stats: lane.stats, healthy }
+}
+
+interface Queue {
+  readonly lane: ModelLane
+  readonly queueSize: number
+  readonly maxBatchTokens: number
+}
+
+function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue): ModelInfo {
+  const { spec, runner, tokenizer, names, batchSize, dtypeRequested } = model
+  const { head, prompts } = spec
+  const { vectorWidth, maxTokens } = runner.limits
+  const [id, ...aliases] = names
+  const isEmbedder = head.kind === 'embedding'
+  return {
+    id,
+    aliases,
+    capabilities: capabilitiesOf(spec, tokenizer.joinsPairs),
+    dimensions: isEmbedder ? Math.min(spec.truncateDimensions ?? vectorWidth, vectorWidth) : undefined,
+    pooling: isEmbedder
+      ? head.steps.flatMap((step) => (step.kind === 'pooling' ? step.modes : [])).join('+')
+      : undefined,
+    labels: isEmbedder ? [] : head.labels,
+    prompts: Object.keys(prompts),
+    maxTokens: Math.min(spec.tokenizer.maxTokens ?? Infinity, maxTokens),
+    dtype: runner.dtype,
+    dtypeRequested,
+    provider: runner.provider,
+    batchSize,
+    maxBatchTokens,
+    queueSize,
+    readyAt: Math.floor(Date.now() / 1000),
+    stats: lane.stats,
+    healthy: true,
+  }
+}
+
+function capabilitiesOf({ head }: ModelSpec, joinsPairs: boolean): Capability[] {
+  if (head.kind === 'embedding') return ['embed']
+  return head.labels.length === 1 && joinsPairs ? ['rerank', 'classify'] : ['classify']
+}

@@ -1,0 +1,40 @@
+import { ServerError } from '../../errors.ts'
+import type { CallOptions, ClassifyResult, ClassifyTask } from '../../task.ts'
+import { expectReadable } from '../expect-readable.ts'
+import { findPrompt } from '../find-prompt.ts'
+import { splitScores } from '../finish.ts'
+import type { ServedModel } from '../served-model.ts'
+import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
+
+export async function classify(
+  served: ServedModel,
+  task: ClassifyTask,
+  options: CallOptions,
+): Promise<ClassifyResult> {
+  const { texts, pairs, truncate } = task
+  const { spec, tokenizer } = served.model
+  expectReadable(texts, 'text')
+  if (pairs !== undefined) expectSeconds(texts, pairs)
+  const { prompt, ignoredPrompt } = findPrompt(spec, task.prompt)
+  const result = await served.lane.submit({
+    noun: 'text',
+    sizes: sizesOf(texts, { prompt, others: pairs }),
+    wantsTokens: false,
+    tokenizeFirst: truncate === 'none',
+    tokenize: (from, to) => {
+      const rowsAsked = rowOptions(served, task, { noun: 'text', firstIndex: from })
+      if (pairs === undefined) return tokenizer.texts(texts.slice(from, to), prompt, rowsAsked)
+      const firsts = texts.slice(from, to).map((text) => prompt.text + text)
+      return tokenizer.pairs(firsts, pairs.slice(from, to), rowsAsked)
+    },
+    options,
+  })
+  const labels = spec.head.kind === 'classification' ? spec.head.labels : []
+  return { ...factsOf(served, result, ignoredPrompt), labels, ...splitScores(result.rows, labels.length) }
+}
+
+function expectSeconds(texts: readonly string[], pairs: readonly string[]): void {
+  expectReadable(pairs, 'pair')
+  if (pairs.length === texts.length) return
+  throw new ServerError('invalid_request', `there are ${texts.length} texts and ${pairs.length} second texts`)
+}

@@ -1,0 +1,43 @@
+import { ServerError } from '../errors.ts'
+import type { EmbedTask } from '../task.ts'
+import type { ServedModel } from './served-model.ts'
+
+/** How rows as the device gives them become the vectors that a client asked for. */
+export interface VectorPlan {
+  /** Numbers of a row. */
+  readonly rowWidth: number
+  /** Those of its vector; one behind them is the norm that the vector had before it was normalized. */
+  readonly vectorWidth: number
+  /** Numbers to keep. */
+  readonly dimensions: number
+  /** `kept`: as it came; `restored`: what it had before it was normalized; `unit`: 1, of what is kept. */
+  readonly norm: 'kept' | 'restored' | 'unit'
+}
+
+/** Throws `invalid_request` where the model has not that many dimensions. */
+export function planVectors(served: ServedModel, task: EmbedTask): VectorPlan {
+  const { outputWidth: rowWidth, vectorWidth } = served.model.runner.limits
+  const dimensions = findDimensions(served, task.dimensions)
+  return { rowWidth, vectorWidth, dimensions, norm: normOf(served, task, dimensions) }
+}
+
+function normOf(
+  { model }: ServedModel,
+  { normalize, dimensions: asked }: EmbedTask,
+  dimensions: number,
+): VectorPlan['norm'] {
+  const { head } = model.spec
+  const isNormalized = head.kind === 'embedding' && head.steps.at(-1)?.kind === 'normalize'
+  if (normalize === false) return isNormalized ? 'restored' : 'kept'
+  const isCut = dimensions < model.runner.limits.vectorWidth
+  if (normalize === true) return isNormalized && !isCut ? 'kept' : 'unit'
+  // A cut that the model's files ask for leaves the vector as it is, as the reference does; a client's cut is made whole.
+  return isNormalized && isCut && asked !== undefined ? 'unit' : 'kept'
+}
+
+function findDimensions({ info, model }: ServedModel, asked: number | undefined): number {
+  const width = model.runner.limits.vectorWidth
+  if (asked === undefined) return info.dimensions ?? width
+  if (asked >= 1 && asked <= width) return asked
+  throw new ServerError('invalid_request', `dimensions is ${asked}; ${info.id} has 1 to ${width}`)
+}
