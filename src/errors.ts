@@ -1,31 +1,35 @@
-/** Every way a request, a model or a start can fail; the code says what happened, the table what it means for a client. */
+/**
+ * Every way a request, a model or a start can fail; the code says what happened, the table what it means for a client.
+ * `type` and `wire` are OpenAI's words for it: programs look for some of its codes.
+ */
 export const ERRORS = {
-  invalid_request: { http: 400, retry: false, type: 'invalid_request_error' },
-  text_too_long: { http: 400, retry: false, type: 'invalid_request_error' },
-  wrong_task: { http: 400, retry: false, type: 'invalid_request_error' },
-  model_not_found: { http: 404, retry: false, type: 'invalid_request_error' },
-  unauthorized: { http: 401, retry: false, type: 'authentication_error' },
-  method_not_allowed: { http: 405, retry: false, type: 'invalid_request_error' },
-  wrong_content_type: { http: 415, retry: false, type: 'invalid_request_error' },
-  route_not_found: { http: 404, retry: false, type: 'invalid_request_error' },
-  request_too_large: { http: 413, retry: false, type: 'invalid_request_error' },
-  overloaded: { http: 429, retry: true, type: 'rate_limit_error' },
-  cancelled: { http: 499, retry: false, type: 'cancelled_error' },
-  poisoned_input: { http: 400, retry: false, type: 'invalid_request_error' },
-  non_finite_output: { http: 500, retry: false, type: 'server_error' },
-  inference_failed: { http: 500, retry: false, type: 'server_error' },
-  thread_died: { http: 500, retry: true, type: 'server_error' },
-  revival_failed: { http: 500, retry: true, type: 'server_error' },
-  starting: { http: 503, retry: true, type: 'server_error' },
-  stopping: { http: 503, retry: true, type: 'server_error' },
-  load_failed: { http: 500, retry: false, type: 'server_error' },
-  model_invalid: { http: 500, retry: false, type: 'server_error' },
-  model_unsupported: { http: 500, retry: false, type: 'server_error' },
-  graph_invalid: { http: 500, retry: false, type: 'server_error' },
-  provider_unavailable: { http: 500, retry: false, type: 'server_error' },
-  port_unavailable: { http: 500, retry: false, type: 'server_error' },
-  internal: { http: 500, retry: false, type: 'server_error' },
-} as const satisfies Record<string, { http: number; retry: boolean; type: string }>
+  invalid_request: { http: 400, retry: false, type: 'invalid_request_error', wire: 'invalid_request_error' },
+  text_too_long: { http: 400, retry: false, type: 'invalid_request_error', wire: 'context_length_exceeded' },
+  wrong_task: { http: 400, retry: false, type: 'invalid_request_error', wire: 'wrong_task' },
+  model_not_found: { http: 404, retry: false, type: 'invalid_request_error', wire: 'model_not_found' },
+  unauthorized: { http: 401, retry: false, type: 'authentication_error', wire: 'invalid_api_key' },
+  method_not_allowed: { http: 405, retry: false, type: 'invalid_request_error', wire: 'method_not_allowed' },
+  wrong_content_type: { http: 415, retry: false, type: 'invalid_request_error', wire: 'wrong_content_type' },
+  route_not_found: { http: 404, retry: false, type: 'invalid_request_error', wire: 'route_not_found' },
+  request_too_large: { http: 413, retry: false, type: 'invalid_request_error', wire: 'request_too_large' },
+  request_timeout: { http: 408, retry: true, type: 'invalid_request_error', wire: 'request_timeout' },
+  overloaded: { http: 429, retry: true, type: 'rate_limit_error', wire: 'rate_limit_exceeded' },
+  cancelled: { http: 499, retry: false, type: 'cancelled_error', wire: 'cancelled' },
+  poisoned_input: { http: 400, retry: false, type: 'invalid_request_error', wire: 'poisoned_input' },
+  non_finite_output: { http: 500, retry: false, type: 'server_error', wire: 'non_finite_output' },
+  inference_failed: { http: 500, retry: false, type: 'server_error', wire: 'inference_failed' },
+  thread_died: { http: 500, retry: true, type: 'server_error', wire: 'thread_died' },
+  revival_failed: { http: 500, retry: true, type: 'server_error', wire: 'revival_failed' },
+  starting: { http: 503, retry: true, type: 'server_error', wire: 'starting' },
+  stopping: { http: 503, retry: true, type: 'server_error', wire: 'stopping' },
+  load_failed: { http: 500, retry: false, type: 'server_error', wire: 'load_failed' },
+  model_invalid: { http: 500, retry: false, type: 'server_error', wire: 'model_invalid' },
+  model_unsupported: { http: 500, retry: false, type: 'server_error', wire: 'model_unsupported' },
+  graph_invalid: { http: 500, retry: false, type: 'server_error', wire: 'graph_invalid' },
+  provider_unavailable: { http: 500, retry: false, type: 'server_error', wire: 'provider_unavailable' },
+  port_unavailable: { http: 500, retry: false, type: 'server_error', wire: 'port_unavailable' },
+  internal: { http: 500, retry: false, type: 'server_error', wire: 'internal_error' },
+} as const satisfies Record<string, { http: number; retry: boolean; type: string; wire: string }>
 
 export type ErrorCode = keyof typeof ERRORS
 

@@ -1,96 +1,108 @@
 /** The one door to all dialects. */
 import { ERRORS, ServerError, asServerError } from '../errors.ts'
 import type { CallOptions, Service } from '../task.ts'
+import { objectErrors } from './answers/error-shapes.ts'
 import type { Endpoint, WireRequest, WireResponse } from './dialect.ts'
+import type { Match } from './find-endpoint.ts'
+import { findEndpoint } from './find-endpoint.ts'
 import { nativeJob } from './native-job.ts'
-import { openaiErrorBody } from './openai.ts'
 import { ENDPOINTS } from './registry.ts'
+import { MAX_MODEL_NAME } from './requests/fields.ts'
+import { WatchedService } from './watched-service.ts'
 
 export type { WireRequest, WireResponse } from './dialect.ts'
 
 /** Answers a request in the dialect that its route names, failures included: never rejects. */
 export async function dispatch(
-  { method, route, body }: WireRequest,
+  request: WireRequest,
   service: Service,
   options: CallOptions = {},
 ): Promise<WireResponse> {
-  const endpoint = route === undefined ? nativeJob : findEndpoint(route)
-  const watched = watchModel(service)
+  const match = matchOf(request)
+  const watched = new WatchedService(service)
   try {
-    if (endpoint === undefined) throw unknownRoute(route)
-    if (method !== undefined && method !== endpoint.method) throw wrongMethod(method, endpoint)
-    const answer = await endpoint.answer(body, watched, options)
-    const { jobOutput } = endpoint
+    if (match === undefined) throw unknownRoute(request.route)
+    const { endpoint, pathModel } = match
+    expectMethod(request, endpoint)
+    if (pathModel !== undefined) expectModelName(pathModel)
+    const answer = await endpoint.answer({ body: request.body, pathModel }, watched, options)
     return {
       status: 200,
       body: answer,
-      jobOutput,
-      headers: {},
+      jobOutput: endpoint.jobOutput,
+      headers: watched.headers,
       route: labelOf(endpoint),
       model: watched.model,
     }
   } catch (thrown) {
-    return { ...failureOf(asServerError(thrown), endpoint), model: watched.model }
+    return { ...failureOf(asServerError(thrown), match?.endpoint), model: watched.model }
   }
 }
 
-/** The answer to a request that fails before anybody has read it. */
-export function refuse(route: string, error: ServerError): WireResponse {
-  return failureOf(error, findEndpoint(route))
+/** The answer to a request that fails before a dialect has seen it; undefined: before it has said what it wants. */
+export function refuse(request: WireRequest | undefined, error: ServerError): WireResponse {
+  return failureOf(error, request && matchOf(request)?.endpoint)
 }
 
+function matchOf({ method, route, body }: WireRequest): Match | undefined {
+  if (route === undefined) return { endpoint: nativeJob, pathModel: undefined }
+  return findEndpoint(ENDPOINTS, { method: method === 'HEAD' ? 'GET' : method, route, body })
+}
+
+/** What a client is told to wait where nobody can tell. */
+const RETRY_MS = 1000
+
 function failureOf(error: ServerError, endpoint: Endpoint | undefined): WireResponse {
-  const { code, retryAfterMs } = error
-  const errorBody = endpoint?.errorBody ?? openaiErrorBody
+  const errors = endpoint?.errors ?? objectErrors
+  const status = errors.status?.(error) ?? ERRORS[error.code].http
   return {
-    status: ERRORS[code].http,
-    body: errorBody(error),
+    status,
+    body: errors.body(error),
     jobOutput: endpoint?.jobOutput ?? 'list',
     error,
+    brief: (errors.brief ?? errors.body)(error),
     headers: {
-      ...(retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),
-      ...(code === 'method_not_allowed' && endpoint !== undefined ? { allow: endpoint.method } : {}),
+      ...retryHeaders(error, status),
+      ...(status === 405 && endpoint !== undefined ? { allow: endpoint.method } : {}),
     },
     route: endpoint && labelOf(endpoint),
   }
 }
 
-/** A service that tells which model did the work: a client's own spelling is no label for a metric. */
-function watchModel(service: Service): Service & { model: string | undefined } {
-  const note = <R extends { readonly model: string }>(result: R): R => {
-    watched.model = result.model
-    return result
+/** OpenAI's libraries send again what fails with 408, 409, 429 or 5xx, unless told that it would fail again. */
+function retryHeaders(
+  { code, retryAfterMs = RETRY_MS }: ServerError,
+  status: number,
+): Record<string, string> {
+  if (!ERRORS[code].retry) return { 'x-should-retry': 'false' }
+  if (status !== 429 && status !== 503) return {}
+  return {
+    'retry-after': String(Math.ceil(retryAfterMs / 1000)),
+    'retry-after-ms': String(Math.ceil(retryAfterMs)),
   }
-  const watched: Service & { model: string | undefined } = {
-    model: undefined,
-    embed: async (task, options) => note(await service.embed(task, options)),
-    rerank: async (task, options) => note(await service.rerank(task, options)),
-    classify: async (task, options) => note(await service.classify(task, options)),
-    models: () => service.models(),
-  }
-  return watched
-}
-
-/** Base URLs come with `/v1`, without it, with it twice: the path as it is wins, then its twin with or without `/v1`. */
-function findEndpoint(route: string): Endpoint | undefined {
-  const parts = (route.split('?')[0] ?? '').split('/').filter((part) => part !== '')
-  while (parts[0] === 'v1' && parts[1] === 'v1') parts.shift()
-  const path = `/${parts.join('/')}`
-  const twin = parts[0] === 'v1' ? `/${parts.slice(1).join('/')}` : `/v1${path}`
-  const find = (wanted: string) => ENDPOINTS.find(({ routes }) => routes.includes(wanted))
-  return find(path) ?? find(twin)
 }
 
 function unknownRoute(route: string | undefined): ServerError {
-  const served = ENDPOINTS.flatMap(({ routes }) => routes).join(', ')
+  const served = ENDPOINTS.filter(({ docs }) => docs !== undefined).map(({ routes }) => routes[0])
   return new ServerError(
     'route_not_found',
-    `route ${route?.slice(0, 100)} is not served; served are ${served}`,
+    `route ${route?.slice(0, 100)} is not served; served are ${[...new Set(served)].join(', ')}`,
   )
 }
 
-function wrongMethod(method: string, { method: allowed, routes }: Endpoint): ServerError {
-  return new ServerError('method_not_allowed', `${method} is not possible on ${routes[0]}; use ${allowed}`)
+function expectMethod({ method }: WireRequest, { method: allowed, routes }: Endpoint): void {
+  // A job has none, and of a GET some want the headers only.
+  if (method === undefined || method === allowed || (method === 'HEAD' && allowed === 'GET')) return
+  throw new ServerError('method_not_allowed', `${method} is not possible on ${routes[0]}; use ${allowed}`)
+}
+
+/** As long as one in a body may be: it is echoed. */
+function expectModelName(name: string): void {
+  if (name.length <= MAX_MODEL_NAME) return
+  throw new ServerError(
+    'invalid_request',
+    `the model in the path is ${name.length} characters long; it must be at most ${MAX_MODEL_NAME}`,
+  )
 }
 
 /** A job without a route is none of a client's spellings either. */

@@ -1,83 +1,63 @@
 /** A job without `openai_route`, as the Python worker takes it: its keys decide what it wants. */
 import { z } from 'zod'
-import { ServerError } from '../errors.ts'
-import type { CallOptions, RerankResult, Service } from '../task.ts'
-import type { Endpoint } from './dialect.ts'
-import { usage } from './embedding-answer.ts'
-import { openaiEmbeddings } from './openai.ts'
 import { shortenFloat32 } from '../base/float-text.ts'
-import { MODEL_NAME, readBody, readText, readTexts } from './read-body.ts'
+import { isGiven } from '../base/json-value.ts'
+import { ServerError } from '../errors.ts'
+import { rerankAnswer } from './answers/rerank-answer.ts'
+import { DOCUMENT_FIELDS } from './cohere.ts'
+import type { Endpoint } from './dialect.ts'
+import { classify } from './infinity.ts'
+import { embeddings } from './openai.ts'
+import { TEXT_FIELDS } from './openai.ts'
+import { readBody } from './requests/read-body.ts'
+import { readRerankRequest } from './requests/rerank-request.ts'
 
-const NativeBody = z.looseObject({
-  task: z.enum(['embed', 'rerank']).nullish(),
-  model: MODEL_NAME,
-  input: z.unknown().optional(),
-  query: z.unknown().optional(),
-  docs: z.unknown().optional(),
-  documents: z.unknown().optional(),
-  return_docs: z.boolean().nullish(),
-  return_documents: z.boolean().nullish(),
-  top_n: z.int().nonnegative().nullish(),
-})
-
-type NativeBody = z.infer<typeof NativeBody>
+const NativeBody = z.looseObject({ task: z.string().max(256).nullish() })
 
 export const nativeJob: Endpoint = {
   routes: [],
   method: 'POST',
   jobOutput: 'bare',
   // a job's error is a string, and the message says all
-  errorBody: () => undefined,
-  async answer(body, service, options) {
-    const fields = readBody(NativeBody, body, 'input')
-    const task = fields.task ?? guessTask(fields)
-    return task === 'rerank'
-      ? rerank(fields, service, options)
-      : openaiEmbeddings.answer(body, service, options)
+  errors: { body: () => undefined },
+  answer(asked, service, options) {
+    const { task: named, ...fields } = readBody(NativeBody, asked.body, 'input')
+    // Any other task is Jina's: what the texts are for.
+    const task = isTask(named) ? named : undefined
+    const body = task === undefined ? asked.body : fields
+    return ANSWERS[task ?? guessTask(fields)]({ ...asked, body }, service, options)
   },
 }
 
-/** Clients send null for what they leave out. */
-function guessTask({ query, docs, documents, input }: NativeBody): 'embed' | 'rerank' {
-  if (isGiven(query)) return 'rerank'
-  if (isGiven(input)) return 'embed'
-  if (isGiven(docs) || isGiven(documents)) return 'rerank'
-  throw new ServerError(
-    'invalid_request',
-    'the job has neither "input" (to embed), nor "query" and "docs" (to rerank), nor "openai_route"',
-  )
-}
-
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null
-}
-
-async function rerank(fields: NativeBody, service: Service, options: CallOptions) {
-  const field = !isGiven(fields.docs) && isGiven(fields.documents) ? 'documents' : 'docs'
-  const query = readText(fields.query, 'query')
-  const documents = readTexts(fields[field], { field, single: false })
-  const name = fields.model || undefined
-  const result = await service.rerank({ kind: 'rerank', model: name, query, documents }, options)
-  const withDocuments = fields.return_docs ?? fields.return_documents ?? false
-  const ranking = rank(result).slice(0, fields.top_n || documents.length)
+/** Scores in the order of the documents, or the documents themselves, best first, as the Python worker answers. */
+const rerank: Endpoint['answer'] = async ({ body }, service, options) => {
+  const request = readRerankRequest({ body, fields: ['docs', ...DOCUMENT_FIELDS] })
+  const result = await service.rerank(request.task, options)
+  const answer = rerankAnswer(result, request, 'text')
+  const { withDocuments, documents, rawScores } = request
   return {
-    object: 'rerank',
-    model: name ?? result.model,
-    results: ranking.map(({ index, score }) => ({
-      index,
-      relevance_score: score,
-      ...(withDocuments ? { document: documents[index] } : {}),
-    })),
+    ...answer,
     ...(withDocuments
-      ? { docs: ranking.map(({ index }) => documents[index]) }
-      : { scores: Array.from(result.scores, shortenFloat32) }),
-    usage: usage(result.promptTokens),
+      ? { docs: answer.results.map(({ index }) => documents.texts[index]) }
+      : { scores: Array.from(rawScores ? result.logits : result.scores, shortenFloat32) }),
   }
 }
 
-/** Best first; equal scores in the order of the documents. */
-function rank({ scores }: RerankResult): { index: number; score: number }[] {
-  return Array.from(scores, (score, index) => ({ index, score: shortenFloat32(score) })).sort(
-    (a, b) => b.score - a.score || a.index - b.index,
+const ANSWERS = { embed: embeddings.answer, rerank, classify: classify.answer }
+
+type JobTask = keyof typeof ANSWERS
+
+function isTask(name: string | null | undefined): name is JobTask {
+  return typeof name === 'string' && Object.hasOwn(ANSWERS, name)
+}
+
+function guessTask(fields: Readonly<Record<string, unknown>>): JobTask {
+  const has = (...names: readonly string[]) => names.some((name) => isGiven(fields[name]))
+  if (has('query', 'queries')) return 'rerank'
+  if (has(...TEXT_FIELDS)) return 'embed'
+  if (has('docs', 'documents')) return 'rerank'
+  throw new ServerError(
+    'invalid_request',
+    'the job has neither "input" (to embed), nor "query" and "docs" (to rerank), nor "openai_route"',
   )
 }

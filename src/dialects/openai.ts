@@ -1,53 +1,83 @@
-/** OpenAI's embeddings and models routes. */
+/** OpenAI's routes; of embeddings also as Jina, Voyage, Together, Infinity and LiteLLM ask for them. */
 import { z } from 'zod'
-import type { ServerError } from '../errors.ts'
-import { ERRORS } from '../errors.ts'
+import { ServerError } from '../errors.ts'
 import type { ModelInfo } from '../task.ts'
+import { EmbeddingAnswer, embeddingAnswer } from './answers/embedding-answer.ts'
+import { expectServed } from './answers/served-model.ts'
 import type { Endpoint } from './dialect.ts'
-import { embeddingAnswer } from './embedding-answer.ts'
-import { MODEL_NAME, readBody, readTexts } from './read-body.ts'
+import { endpoint } from './endpoint.ts'
+import { EMBED_FIELDS, TEXTS, readEmbedRequest } from './requests/embed-request.ts'
 
-const EmbeddingsBody = z.looseObject({
-  model: MODEL_NAME,
-  input: z.unknown().optional(),
-  encoding_format: z.enum(['float', 'base64']).nullish(),
-  // clients send 0 for "as it is"
-  dimensions: z.int().nonnegative().nullish(),
+/** Names of the texts, the likeliest first. */
+export const TEXT_FIELDS = ['input', 'inputs', 'texts', 'text', 'sentences'] as const
+
+const EmbeddingsRequest = z.looseObject({ input: TEXTS, ...EMBED_FIELDS })
+
+export const embeddings = endpoint({
+  routes: ['/v1/embeddings'],
+  docs: {
+    summary: 'Embeds texts',
+    request: EmbeddingsRequest,
+    response: EmbeddingAnswer,
+    example: { model: 'any', input: ['Hello world', 'A second text'], encoding_format: 'float' },
+  },
+  async answer({ body, pathModel }, service, options) {
+    const request = await readEmbedRequest({ body, fields: TEXT_FIELDS, pathModel, service, options })
+    return embeddingAnswer(await service.embed(request.task, options), request)
+  },
 })
 
-export const openaiEmbeddings: Endpoint = {
-  routes: ['/v1/embeddings'],
-  method: 'POST',
-  jobOutput: 'list',
-  errorBody: openaiErrorBody,
-  async answer(body, service, options) {
-    const {
-      model,
-      input,
-      encoding_format: encoding,
-      dimensions,
-    } = readBody(EmbeddingsBody, body, 'the request')
-    const texts = readTexts(input, { field: 'input', single: true })
-    const name = model || undefined
-    const task = { kind: 'embed', model: name, texts, dimensions: dimensions || undefined } as const
-    return embeddingAnswer(await service.embed(task, options), name, encoding ?? 'float')
+/** Azure's client names the model in the path. */
+export const azureEmbeddings: Endpoint = {
+  ...embeddings,
+  routes: ['/openai/deployments/*/embeddings', '/deployments/*/embeddings'],
+  docs: {
+    summary: 'Embeds texts, as Azure OpenAI is asked',
+    request: EmbeddingsRequest,
+    response: EmbeddingAnswer,
+    example: { input: 'Hello world' },
   },
 }
 
-export const openaiModels: Endpoint = {
+const Model = z.looseObject({
+  id: z.string(),
+  object: z.literal('model'),
+  created: z.int(),
+  owned_by: z.string(),
+  capabilities: z.array(z.string()),
+  max_tokens: z.int(),
+  stats: z.looseObject({}),
+})
+
+export const models = endpoint({
   routes: ['/v1/models'],
   method: 'GET',
   jobOutput: 'bare',
-  errorBody: openaiErrorBody,
-  answer: async (_body, service) => ({ object: 'list', data: service.models().map(modelEntry) }),
-}
+  docs: {
+    summary: 'The models served',
+    response: z.object({ object: z.literal('list'), data: z.array(Model) }),
+  },
+  answer: async (_asked, service) => ({ object: 'list', data: service.models().map(modelEntry) }),
+})
 
-export function openaiErrorBody({ code, message }: ServerError): object {
-  return { error: { message, type: ERRORS[code].type, param: null, code } }
-}
+export const model = endpoint({
+  routes: ['/v1/models/*'],
+  method: 'GET',
+  docs: { summary: 'One model', response: Model },
+  answer: async ({ pathModel = '' }, service) => modelEntry(expectServed(service, pathModel)),
+})
 
-/** `owned_by` and `stats` are what Infinity's own client insists on. */
+/** What other servers under OpenAI's routes do, and this one never will. */
+export const generation = endpoint({
+  routes: ['/v1/chat/completions', '/v1/completions', '/v1/responses'],
+  answer: async () => {
+    throw new ServerError('route_not_found', 'this server embeds and reranks only')
+  },
+})
+
+/** `owned_by` and `stats` are what Infinity's own client insists on, `model_type` what Xinference's does. */
 function modelEntry(info: ModelInfo) {
+  const isEmbedding = info.capabilities.includes('embed')
   return {
     id: info.id,
     object: 'model',
@@ -55,7 +85,14 @@ function modelEntry(info: ModelInfo) {
     owned_by: 'infinity',
     aliases: info.aliases,
     capabilities: info.capabilities,
+    model_type: isEmbedding
+      ? 'embedding'
+      : info.capabilities.includes('rerank')
+        ? 'rerank'
+        : 'classification',
     ...(info.dimensions === undefined ? {} : { dimensions: info.dimensions }),
+    ...(info.labels.length === 0 ? {} : { labels: info.labels }),
+    prompts: info.prompts,
     max_tokens: info.maxTokens,
     dtype: info.dtype,
     dtype_requested: info.dtypeRequested,

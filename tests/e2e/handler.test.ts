@@ -10,9 +10,13 @@ const BAD_JOBS: readonly [string, unknown, string][] = [
   ['no input', {}, "the job's input is missing; it must be an object"],
   ['a job that is no object', 7, 'the job is 7; it must be an object'],
   ['input of the wrong type', { input: 42 }, "the job's input is 42; it must be an object"],
-  ['an input without known keys', { input: { texts: ['a'] } }, 'the job has neither "input"'],
-  ['a number for a text', { input: { input: 42 } }, 'input is 42; it must be a string or a list of strings'],
-  ['an empty list', { input: { input: [] } }, 'input is an empty list; at least one text is needed'],
+  ['an input without known keys', { input: { words: ['a'] } }, 'the job has neither "input"'],
+  [
+    'a number for a text',
+    { input: { input: 42 } },
+    'input is 42; it must be a string, a list of strings, or token ids',
+  ],
+  ['an empty list', { input: { input: [] } }, 'input is an empty list; at least one item is needed'],
   [
     'a list with a number in it',
     { input: { input: ['a', 'b', 3] } },
@@ -33,7 +37,7 @@ const BAD_JOBS: readonly [string, unknown, string][] = [
   [
     'an unknown route',
     { input: { openai_route: '/v1/images' } },
-    'route /v1/images is not served; served are /v1/embeddings, /v1/models',
+    'route /v1/images is not served; served are /v1/embeddings, /openai/deployments/*/embeddings, /v1/models',
   ],
   [
     'dimensions that the model lacks',
@@ -55,7 +59,7 @@ test('an empty string is a text', async () => {
     usage: object
   }
   expect(result.data[0]?.embedding).toHaveLength(384)
-  expect(result.usage).toEqual({ prompt_tokens: 0, total_tokens: 0 })
+  expect(result.usage).toEqual({ prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 })
 })
 
 test('a job whose caller gives up ends as cancelled', async () => {

@@ -43,7 +43,7 @@ describe.each(['/v1', '/openai/v1', '/v2/local/openai/v1'])('at %s', (path) => {
 test('a mistake over HTTP is a BadRequestError with the message', async () => {
   const asked = clientAt('/v1').embeddings.create({ model: MODEL, input: [] })
   await expect(asked).rejects.toBeInstanceOf(BadRequestError)
-  await expect(asked).rejects.toThrow('input is an empty list; at least one text is needed')
+  await expect(asked).rejects.toThrow('input is an empty list; at least one item is needed')
 })
 
 test('an unknown route is a NotFoundError', async () => {

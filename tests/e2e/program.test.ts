@@ -53,7 +53,7 @@ test('--test_input runs the job that it is given', async () => {
 test('a job that fails prints its error and exits with 1', async () => {
   const { exitCode, stdout } = await runHandler(['--test_input', '{"input":{"input":[]}}'])
   expect(exitCode).toBe(1)
-  expect(JSON.parse(stdout)).toEqual({ error: 'input is an empty list; at least one text is needed' })
+  expect(JSON.parse(stdout)).toEqual({ error: 'input is an empty list; at least one item is needed' })
 })
 
 test('--test_input that is not JSON is one sentence and exit code 1', async () => {

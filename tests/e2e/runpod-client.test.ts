@@ -46,7 +46,7 @@ test('a failed job says why', async () => {
   const job = await endpoint().runSync({ input: { input: 5 } })
   expect(job).toMatchObject({
     status: 'FAILED',
-    error: 'input is 5; it must be a string or a list of strings',
+    error: 'input is 5; it must be a string, a list of strings, or token ids',
     succeeded: false,
   })
 })

@@ -153,3 +153,33 @@ test('a client that goes away ends its request', async () => {
   await expect(asked).rejects.toThrow()
   await vi.waitFor(async () => expect(await queued()).toBe(0), 5000)
 })
+
+test('without a key a server says what it is and describes itself, and with one answers Azure’s clients', async () => {
+  const { found: url } = await serverOf({ API_KEY: 'k' })
+  const home = await fetch(url)
+  expect([home.status, await home.json()]).toMatchObject([
+    200,
+    { name: 'runpod-worker-embeddings', version: expect.stringMatching(/^\d+\.\d+\.\d+/), status: 'ready' },
+  ])
+  expect(await (await fetch(`${url}/docs`)).text()).toContain('<!doctype html>')
+  const document = await (await fetch(`${url}/openapi.json`)).json()
+  expect(document).toMatchObject({ openapi: '3.1.0', security: [{ bearer: [] }, { apiKey: [] }] })
+  const azure = `${url}/openai/deployments/any/embeddings?api-version=2024-10-21`
+  const ask = (body: unknown, headers: Record<string, string>) =>
+    fetch(azure, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    })
+  expect((await ask({ input: 'a' }, { 'api-key': 'k' })).status).toBe(200)
+  expect((await ask({ input: [] }, { 'api-key': 'k' })).status).toBe(400)
+  const refused = await ask({ input: 'a' }, { 'x-request-id': 'mine' })
+  expect([
+    refused.status,
+    refused.headers.get('www-authenticate'),
+    refused.headers.get('x-request-id'),
+  ]).toEqual([401, 'Bearer', 'mine'])
+  // The label tells that it is counted, whatever the error handler answered.
+  const metrics = await fetch(`${url}/metrics`, { headers: { 'api-key': 'k' } })
+  expect(await metrics.text()).toMatch(/embeddings_request_seconds_count\{[^}]*status="401"\} 1/)
+})

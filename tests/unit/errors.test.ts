@@ -5,8 +5,8 @@ import { ERRORS, ServerError, asServerError, fromWireError, toWireError } from '
 
 test('docs/errors.md lists every code with its status and advice', () => {
   const document = readFileSync(join(import.meta.dirname, '../../docs/errors.md'), 'utf8')
-  const rows = [...document.matchAll(/^\| `(\w+)` \| (\d+) \| (yes|no) \| (\w+) \| .+ \|$/gm)].map(
-    ([, code, http, retry, type]) => [code, { http: Number(http), retry: retry === 'yes', type }],
+  const rows = [...document.matchAll(/^\| `(\w+)` \| (\d+) \| (yes|no) \| (\w+) \| (\w+) \| .+ \|$/gm)].map(
+    ([, code, http, retry, type, wire]) => [code, { http: Number(http), retry: retry === 'yes', type, wire }],
   )
   expect(Object.fromEntries(rows)).toEqual(ERRORS)
 })

@@ -35,7 +35,12 @@ export function openDeliver({ bucket, maxResultBytes = MAX_RESULT_BYTES }: Deliv
     const { result } = delivery
     if ('error' in result) return { error: cutError(result.error) }
     const isListOfOne = Array.isArray(result.output) && result.output.length === 1
-    const json = await encodeJson(result.output)
+    let json: Buffer
+    try {
+      json = await encodeJson(result.output)
+    } catch (error) {
+      return { error: cutError(`the output cannot be written as JSON: ${messageOf(error)}`) }
+    }
     const bytes = json.byteLength
     if (bytes <= maxResultBytes) return { output: { json, isListOfOne } }
     const tooLarge = `the output has ${megabytes(bytes)} and a result may have ${megabytes(maxResultBytes)}`

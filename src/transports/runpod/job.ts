@@ -1,6 +1,7 @@
 /** A RunPod job to its output: what the job loop, the local API and a local run have in common. */
 import type { WireRequest, WireResponse } from '../../dialects/dispatch.ts'
 import { dispatch } from '../../dialects/dispatch.ts'
+import { MAX_DEPTH, isDeeper, isRecord, show } from '../../base/json-value.ts'
 import { ServerError, asServerError } from '../../errors.ts'
 import type { CallOptions, Service } from '../../task.ts'
 
@@ -31,35 +32,38 @@ export async function runJob(job: unknown, service: Service, options: JobOptions
   }
   const answer = await dispatch(request, service, callOptions)
   onAnswer?.(answer, performance.now() - start)
-  const { body, jobOutput, error } = answer
-  if (error !== undefined) return failure(error, body, errorStyle)
+  const { body, brief, jobOutput, error } = answer
+  if (error !== undefined) return failure(error, brief, errorStyle)
   return { output: request.route === undefined || jobOutput === 'bare' ? body : [body] }
 }
 
-/** `body`: what the dialect says of the error, for clients that see the job's string through RunPod's gateway. */
-function failure({ message }: ServerError, body: object | undefined, style: ErrorStyle): JobResult {
+/** `brief`: what the dialect says of the error, for clients that see the job's string through RunPod's gateway. */
+function failure({ message }: ServerError, brief: object | undefined, style: ErrorStyle): JobResult {
   if (style === 'incumbent') {
     return { output: { object: 'error', message, type: 'BadRequestError', param: null, code: 400 } }
   }
-  return { error: body === undefined ? message : `${message} ${JSON.stringify(body)}` }
+  return { error: brief === undefined ? message : `${message} ${JSON.stringify(brief)}` }
 }
 
 /** Any of them tells that an object is a job's input. */
-const KNOWN_KEYS = ['input', 'query', 'docs', 'documents', 'openai_route']
+const KNOWN_KEYS = ['input', 'query', 'queries', 'docs', 'documents', 'openai_route']
 
 /**
- * What stands in a job's `input`, as a route and a body. Also understood: texts given directly as `input` with `model`
- * beside it, and an input that a client wrapped twice. Throws `invalid_request`.
+ * What stands in a job's `input`, as a route and a body. Also understood: texts given directly as `input` with their
+ * settings beside it, and an input that a client wrapped twice. Throws `invalid_request`.
  */
 function readJob(job: unknown): WireRequest {
-  if (!isObject(job))
+  if (isDeeper(job, MAX_DEPTH)) {
+    throw new ServerError('invalid_request', `the job has lists or objects in more than ${MAX_DEPTH} levels`)
+  }
+  if (!isRecord(job))
     throw new ServerError('invalid_request', `the job is ${show(job)}; it must be an object`)
-  const { input, model } = job
-  if (typeof input === 'string' || Array.isArray(input)) return { route: undefined, body: { input, model } }
-  if (!isObject(input))
+  const { input } = job
+  if (typeof input === 'string' || Array.isArray(input)) return { route: undefined, body: bareBody(job) }
+  if (!isRecord(input))
     throw new ServerError('invalid_request', `the job's input is ${show(input)}; it must be an object`)
   const inner = input['input']
-  const fields = isObject(inner) && KNOWN_KEYS.some((key) => key in inner) ? inner : input
+  const fields = isRecord(inner) && KNOWN_KEYS.some((key) => key in inner) ? inner : input
   const { openai_route: route, openai_input: body } = fields
   if (route === undefined || route === null) return { route: undefined, body: fields }
   if (typeof route === 'string' && route !== '') return { route, body: body ?? {} }
@@ -69,13 +73,9 @@ function readJob(job: unknown): WireRequest {
   )
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
+/** What stands around the input of any job. */
+const JOB_KEYS = ['id', 'webhook', 'policy', 's3Config']
 
-function show(value: unknown): string {
-  if (value === undefined || value === null) return 'missing'
-  if (Array.isArray(value)) return 'a list'
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60))
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : `of type ${typeof value}`
+function bareBody(job: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(job).filter(([key]) => !JOB_KEYS.includes(key)))
 }

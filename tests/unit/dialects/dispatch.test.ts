@@ -1,194 +1,225 @@
+/** The door: what is asked of none of the dialects, and what is told whoever asked. */
 import { describe, expect, test } from 'vitest'
 import { dispatch, refuse } from '../../../src/dialects/dispatch.ts'
+import { ENDPOINTS } from '../../../src/dialects/registry.ts'
 import { ServerError } from '../../../src/errors.ts'
 import { FakeService } from '../../fakes/service.ts'
+import { errorBody, failureOf } from './error-families.ts'
 
 const EMBED = { input: 'a' }
 
-describe('routes', () => {
-  test.each([
-    '/v1/embeddings',
-    '/embeddings',
-    'embeddings',
-    'v1/embeddings',
-    '/v1/embeddings/',
-    '//v1//embeddings',
-    '/v1/v1/embeddings',
-    '/v1/v1/v1/embeddings',
-    '/v1/embeddings?api-version=2024-10-21',
-  ])('%s embeds', async (route) => {
-    const service = new FakeService()
-    const response = await dispatch({ route, body: EMBED }, service)
-    expect(response).toMatchObject({ status: 200, body: { object: 'list' }, jobOutput: 'list' })
-    expect(response.error).toBeUndefined()
-    expect(service.tasks).toMatchObject([{ kind: 'embed', texts: ['a'] }])
-  })
-
-  test.each(['/v1/models', '/models', 'models', '/v1/models/', '/v1//v1/models', '/models?limit=5'])(
-    '%s lists models, shown as they are in a job',
+describe('a route that is not served', () => {
+  test.each(['/nowhere', '/v1/images/generations', '/v1/embeddings/x', '/../v1/embeddings'])(
+    '%s is not there, whatever the method, and those that are get listed',
     async (route) => {
-      const response = await dispatch({ route, body: undefined }, new FakeService())
-      expect(response).toEqual({
-        status: 200,
-        body: { object: 'list', data: [] },
-        jobOutput: 'bare',
-        headers: {},
-        route: '/v1/models',
-        model: undefined,
-      })
+      for (const method of [undefined, 'GET', 'POST', 'PUT']) {
+        const service = new FakeService()
+        const response = await dispatch({ method, route, body: EMBED }, service)
+        const message = response.error?.message ?? ''
+        expect(message.startsWith(`route ${route} is not served; served are /v1/embeddings, `)).toBe(true)
+        expect(response).toMatchObject({
+          status: 404,
+          body: errorBody(failureOf('route_not_found'), 'object', message),
+          jobOutput: 'list',
+          headers: { 'x-should-retry': 'false' },
+          route: undefined,
+          model: undefined,
+        })
+        expect(service.tasks).toEqual([])
+      }
     },
   )
 
-  test.each([
-    '/v1/chat/completions',
-    '/',
-    '',
-    '/v1',
-    '/v2/embeddings',
-    '/v1/embeddings/x',
-    '/V1/Embeddings',
-    '/v1/models/small',
-    '/embeddings/v1',
-  ])('"%s" is not served, and those that are get listed', async (route) => {
-    const service = new FakeService()
-    const message = `route ${route} is not served; served are /v1/embeddings, /v1/models`
-    expect(await dispatch({ route, body: EMBED }, service)).toEqual({
-      status: 404,
-      body: { error: { message, type: 'invalid_request_error', param: null, code: 'route_not_found' } },
-      jobOutput: 'list',
-      error: expect.objectContaining({ code: 'route_not_found', message }),
-      headers: {},
-      route: undefined,
-      model: undefined,
-    })
-    expect(service.tasks).toEqual([])
+  test('is told with every endpoint that does something', async () => {
+    const { error } = await dispatch({ route: '/nowhere', body: EMBED }, new FakeService())
+    for (const { routes, docs } of ENDPOINTS) {
+      if (docs !== undefined) expect(error?.message).toContain(routes[0])
+    }
+    expect(error?.message).not.toContain('chat')
   })
 
-  test('of a route that is not served only the beginning is told', async () => {
+  test('is told by its beginning alone', async () => {
     const { error } = await dispatch({ route: `/${'x'.repeat(5000)}`, body: EMBED }, new FakeService())
-    expect(error?.message.length).toBeLessThan(200)
+    expect(error?.message).toMatch(/^route \/x{99} is not served/)
   })
 })
 
-describe('methods', () => {
-  test.each([
-    ['GET', '/v1/embeddings', 'POST'],
-    ['HEAD', '/embeddings', 'POST'],
-    ['post', '/v1/embeddings?x=1', 'POST'],
-    ['POST', '/v1/models', 'GET'],
-    ['DELETE', '/models/', 'GET'],
-  ])('%s is not possible on %s, which says what is', async (method, route, allowed) => {
-    const service = new FakeService()
-    const response = await dispatch({ method, route, body: EMBED }, service)
-    const served = allowed === 'POST' ? '/v1/embeddings' : '/v1/models'
-    const message = `${method} is not possible on ${served}; use ${allowed}`
+describe('what is there to say no', () => {
+  test.each(['/v1/chat/completions', '/completions', '/v1/responses'])('%s generates', async (route) => {
+    const message = 'this server embeds and reranks only'
+    const response = await dispatch({ method: 'POST', route, body: { messages: [] } }, new FakeService())
     expect(response).toMatchObject({
-      status: 405,
-      body: { error: { message, type: 'invalid_request_error', param: null, code: 'method_not_allowed' } },
-      headers: { allow: allowed },
-      route: served,
+      status: 404,
+      body: errorBody(failureOf('route_not_found'), 'object', message),
     })
-    expect(service.tasks).toEqual([])
   })
 
   test.each([
-    ['POST', '/v1/embeddings'],
-    ['GET', '/v1/models'],
-    [undefined, '/v1/embeddings'],
-    [undefined, '/v1/models'],
-  ])('%s does on %s', async (method, route) => {
-    expect(await dispatch({ method, route, body: EMBED }, new FakeService())).toMatchObject({ status: 200 })
-  })
-
-  test('a route that is not served is not there, whatever the method', async () => {
-    const response = await dispatch({ method: 'PUT', route: '/nowhere', body: EMBED }, new FakeService())
-    expect(response).toMatchObject({ status: 404, headers: {} })
+    ['/embed_sparse', 'tei', 'no served model makes sparse vectors'],
+    [
+      '/embeddings_image',
+      'object',
+      'no served model embeds images or audio; the models served read text only',
+    ],
+    [
+      '/v1/embeddings_audio',
+      'object',
+      'no served model embeds images or audio; the models served read text only',
+    ],
+  ] as const)('%s', async (route, family, message) => {
+    const response = await dispatch({ method: 'POST', route, body: { inputs: ['a'] } }, new FakeService())
+    expect(response).toMatchObject({ status: 400, body: errorBody(failureOf('wrong_task'), family, message) })
   })
 })
 
-describe('what is told of an answer', () => {
-  test('is the route as it is served and the model that did the work, not as the client spelt them', async () => {
-    const service = new FakeService({ model: 'served-model' })
-    const body = { input: 'a', model: 'what-a-client-wrote' }
-    expect(await dispatch({ route: '//embeddings/?a=1', body }, service)).toMatchObject({
-      route: '/v1/embeddings',
-      model: 'served-model',
-    })
-    const job = { query: 'q', docs: ['a'], model: 'what-a-client-wrote' }
-    expect(await dispatch({ route: undefined, body: job }, service)).toMatchObject({
-      route: 'job',
-      model: 'served-model',
-    })
+test('a method that a path does not have is refused before anything is read', async () => {
+  const service = new FakeService()
+  const response = await dispatch({ method: 'get', route: '/embeddings?x=1', body: 5 }, service)
+  expect(response).toMatchObject({
+    status: 405,
+    headers: { allow: 'POST' },
+    error: { message: 'get is not possible on /v1/embeddings; use POST' },
   })
+  expect(service.tasks).toEqual([])
+})
 
-  test('is no model where none did any work', async () => {
-    const service = new FakeService({ error: new ServerError('model_not_found', 'no such model') })
-    const response = await dispatch({ route: '/v1/embeddings', body: { input: 'a', model: 'x' } }, service)
-    expect(response).toMatchObject({ route: '/v1/embeddings', model: undefined })
+test('HEAD is a GET whose body nobody wants', async () => {
+  expect(
+    await dispatch({ method: 'HEAD', route: '/v1/models', body: undefined }, new FakeService()),
+  ).toMatchObject({
+    status: 200,
+    route: '/v1/models',
+  })
+  expect(
+    await dispatch({ method: 'HEAD', route: '/v1/embeddings', body: undefined }, new FakeService()),
+  ).toMatchObject({ status: 405 })
+})
+
+test('a model in the path has a name that is worth an answer', async () => {
+  const ask = (length: number) =>
+    dispatch({ route: `/inference/${'x'.repeat(length)}`, body: { inputs: ['a'] } }, new FakeService())
+  expect((await ask(256)).status).toBe(200)
+  expect(await ask(257)).toMatchObject({
+    status: 400,
+    error: { message: 'the model in the path is 257 characters long; it must be at most 256' },
   })
 })
 
-describe('failures', () => {
+test('a failure that nobody foresaw is the server’s, told in the dialect', async () => {
+  const service = new FakeService({ error: new TypeError('a bug') })
+  const response = await dispatch({ route: '/v1/embeddings', body: EMBED }, service)
+  expect(response).toMatchObject({
+    status: 500,
+    body: errorBody(failureOf('internal'), 'object', 'a bug'),
+    headers: { 'x-should-retry': 'false' },
+  })
+})
+
+describe('when to come again', () => {
   test.each([
-    [new ServerError('overloaded', 'full'), 429, 'overloaded', 'rate_limit_error'],
-    [new ServerError('model_not_found', 'no such model'), 404, 'model_not_found', 'invalid_request_error'],
-    [new ServerError('request_too_large', 'too many'), 413, 'request_too_large', 'invalid_request_error'],
-    [new ServerError('text_too_long', 'too long'), 400, 'text_too_long', 'invalid_request_error'],
-    [new ServerError('non_finite_output', 'NaN'), 500, 'non_finite_output', 'server_error'],
-    [new ServerError('stopping', 'good night'), 503, 'stopping', 'server_error'],
-    [new TypeError('a bug'), 500, 'internal', 'server_error'],
-  ])('of a route are told in its dialect, with a status: %s', async (thrown, status, code, type) => {
-    const response = await dispatch(
-      { route: '/v1/embeddings', body: EMBED },
-      new FakeService({ error: thrown }),
-    )
-    const { message } = thrown
-    expect(response).toMatchObject({ status, error: { code, message } })
-    expect(response.body).toEqual({ error: { message, type, param: null, code } })
+    ['overloaded', 429],
+    ['starting', 503],
+    ['stopping', 503],
+  ] as const)('is told of %s in seconds and in milliseconds', async (code, status) => {
+    for (const [retryAfterMs, seconds] of [
+      [1, '1'],
+      [1000, '1'],
+      [1001, '2'],
+      [59_999.5, '60'],
+    ] as const) {
+      const error = new ServerError(code, 'not now', { retryAfterMs })
+      const response = await dispatch({ route: '/v1/embeddings', body: EMBED }, new FakeService({ error }))
+      expect(response).toMatchObject({ status, error })
+      expect(response.headers).toEqual({
+        'retry-after': seconds,
+        'retry-after-ms': String(Math.ceil(retryAfterMs)),
+      })
+    }
   })
 
-  test('of a job without a route have a status and no body', async () => {
-    const error = new ServerError('overloaded', 'full')
-    const response = await dispatch({ route: undefined, body: EMBED }, new FakeService({ error }))
-    expect(response).toMatchObject({ status: 429, body: undefined, jobOutput: 'bare', error })
+  test('is a second where nobody can tell', async () => {
+    const service = new FakeService({ error: new ServerError('overloaded', 'full') })
+    const { headers } = await dispatch({ route: '/v1/embeddings', body: EMBED }, service)
+    expect(headers).toEqual({ 'retry-after': '1', 'retry-after-ms': '1000' })
   })
 
-  test.each([
-    [1, '1'],
-    [1000, '1'],
-    [1001, '2'],
-    [59_999.5, '60'],
-  ])('say after how many whole seconds a retry may succeed: %f ms is %s', async (retryAfterMs, seconds) => {
-    const error = new ServerError('overloaded', 'full', { retryAfterMs })
-    const response = await dispatch({ route: '/v1/embeddings', body: EMBED }, new FakeService({ error }))
-    expect(response).toMatchObject({ error, headers: { 'retry-after': seconds } })
-  })
-
-  test('say nothing of a retry where that cannot be told', async () => {
-    const error = new ServerError('overloaded', 'full')
-    const response = await dispatch({ route: '/v1/embeddings', body: EMBED }, new FakeService({ error }))
-    expect(response.headers).toEqual({})
+  test('is said of no failure that a retry may mend at once', async () => {
+    const service = new FakeService({ error: new ServerError('thread_died', 'oh') })
+    expect((await dispatch({ route: '/v1/embeddings', body: EMBED }, service)).headers).toEqual({})
   })
 })
 
 describe('a refusal', () => {
-  const error = new ServerError('starting', 'the models are being loaded', { retryAfterMs: 1000 })
-  const body = {
-    error: { message: 'the models are being loaded', type: 'server_error', param: null, code: 'starting' },
-  }
+  const error = new ServerError('starting', 'the models are being loaded', { retryAfterMs: 2000 })
+  const headers = { 'retry-after': '2', 'retry-after-ms': '2000' }
 
   test.each([
-    ['/v1/embeddings?x=1', '/v1/embeddings', 'list'],
-    ['models', '/v1/models', 'bare'],
-    ['/nowhere', undefined, 'list'],
-  ])('of %s is an answer like any other failure', (asked, route, jobOutput) => {
-    const headers = { 'retry-after': '1' }
-    expect(refuse(asked, error)).toEqual({ status: 503, body, jobOutput, error, headers, route })
+    ['/v1/embeddings?x=1', 503, 'object', '/v1/embeddings'],
+    ['models', 503, 'object', '/v1/models'],
+    ['/embed', 429, 'tei', '/embed'],
+    ['/inference/Org/Model', 503, 'deepinfra', '/v1/inference/*'],
+    ['/nowhere', 503, 'object', undefined],
+  ] as const)('of %s is told in its dialect', (asked, status, family, route) => {
+    const body = errorBody(failureOf('starting'), family, error.message)
+    expect(refuse({ route: asked, body: undefined }, error)).toMatchObject({
+      status,
+      body,
+      error,
+      headers,
+      route,
+    })
+  })
+
+  test('of a request that has not said what it wants is for clients of objects', () => {
+    const body = errorBody(failureOf('starting'), 'object', error.message)
+    expect(refuse(undefined, error)).toMatchObject({ status: 503, body, headers, route: undefined })
+  })
+
+  test('of a request to /rerank is told in the dialect of its body', () => {
+    const tei = { method: 'POST', route: '/rerank', body: { query: 'q', texts: ['a'] } }
+    expect(refuse(tei, error)).toMatchObject({
+      status: 429,
+      body: errorBody(failureOf('starting'), 'tei', error.message),
+    })
   })
 
   test('for its method says which one is possible', () => {
     const wrong = new ServerError('method_not_allowed', 'no')
-    expect(refuse('/models', wrong)).toMatchObject({ status: 405, headers: { allow: 'GET' } })
-    expect(refuse('/nowhere', wrong)).toMatchObject({ status: 405, headers: {} })
+    expect(refuse({ route: '/v1/models', body: undefined }, wrong)).toMatchObject({
+      status: 405,
+      headers: { allow: 'GET' },
+    })
+    expect(refuse({ route: '/nowhere', body: undefined }, wrong).headers).not.toHaveProperty('allow')
   })
+})
+
+test('what is told of an answer is the route and the model as they are served', async () => {
+  const body = { input: 'a', model: 'what-a-client-wrote' }
+  expect(await dispatch({ route: '//embeddings/?a=1', body }, new FakeService())).toMatchObject({
+    route: '/v1/embeddings',
+    model: 'served-model',
+  })
+  const job = { query: 'q', docs: ['a'], model: 'what-a-client-wrote' }
+  expect(await dispatch({ route: undefined, body: job }, new FakeService())).toMatchObject({
+    route: 'job',
+    model: 'served-model',
+  })
+})
+
+test('the signal of a request reaches the engine', async () => {
+  const { signal } = new AbortController()
+  for (const [route, body] of [
+    ['/v1/embeddings', EMBED],
+    ['/rerank', { query: 'q', documents: ['a'] }],
+    ['/predict', { inputs: 'a' }],
+    ['/embed_all', { inputs: 'a' }],
+    ['/similarity', { inputs: { source_sentence: 'a', sentences: ['b'] } }],
+    ['/inference/m', { queries: ['q'], documents: ['a'] }],
+    ['/score', { text_1: 'a', text_2: 'b' }],
+    [undefined, EMBED],
+  ] as const) {
+    const service = new FakeService()
+    await dispatch({ route, body }, service, { signal })
+    expect(service.signals, route).toEqual([signal])
+  }
 })

@@ -1,0 +1,40 @@
+import type { z } from 'zod'
+import { describeIssue } from '../../base/describe-issue.ts'
+import { isGiven, isRecord, show } from '../../base/json-value.ts'
+import { ServerError } from '../../errors.ts'
+
+/** A list of wrong items has as many problems. */
+const SHOWN_PROBLEMS = 5
+
+/** A request body, checked. Throws `invalid_request` naming each field, its value and what it may be. */
+export function readBody<S extends z.ZodType>(schema: S, body: unknown, what = 'the request'): z.output<S> {
+  const result = schema.safeParse(body)
+  if (result.success) return result.data
+  const problems = result.error.issues.slice(0, SHOWN_PROBLEMS).map((issue) => {
+    const value = issue.path.reduce<unknown>(
+      (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+      body,
+    )
+    return `${issue.path.join('.') || what} is ${show(value)}; ${describeIssue(issue)}`
+  })
+  throw new ServerError('invalid_request', problems.join('; '))
+}
+
+/** What a value that was expected to be something else is told: that it is missing, or what it is. */
+export function notA(wanted: string, value: unknown, field: string): ServerError {
+  const is = isGiven(value) ? `is ${show(value)}` : 'is missing'
+  return new ServerError('invalid_request', `${field} ${is}; it must be ${wanted}`)
+}
+
+/** Fields of a body that may be anything. */
+export function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
+  return isRecord(body) ? body : {}
+}
+
+/** The first of several names that a client used, or the likeliest. */
+export function firstField(
+  fields: Readonly<Record<string, unknown>>,
+  names: readonly [string, ...string[]],
+): string {
+  return names.find((name) => isGiven(fields[name])) ?? names[0]
+}

@@ -1,0 +1,143 @@
+/** What a client gave to be read. Plain loops: a schema would take ten milliseconds for a large list. */
+import { isRecord, show } from '../../base/json-value.ts'
+import { ServerError } from '../../errors.ts'
+import type { CallOptions, DecodeTask, Service } from '../../task.ts'
+import { notA } from './read-body.ts'
+
+/** The string of a required field, or of its `text`. Throws `invalid_request`. */
+export function readText(value: unknown, field: string): string {
+  if (isRecord(value)) expectText(value, field)
+  const text = isRecord(value) ? value['text'] : value
+  if (typeof text === 'string') return text
+  throw notA('a string', value, field)
+}
+
+export interface TextsOptions {
+  /** The field as the client spelt it. */
+  readonly field: string
+  readonly service: Service
+  readonly options: CallOptions
+  readonly model: string | undefined
+  /** What integers are. */
+  readonly vocabulary: DecodeTask['vocabulary']
+}
+
+/**
+ * Texts of a field that may be a text, token ids of one, or a list of either and of objects with a `text`. Ids are decoded.
+ * Throws `invalid_request`, or `wrong_task` for an image.
+ */
+export async function readTexts(value: unknown, options: TextsOptions): Promise<readonly string[]> {
+  const { field } = options
+  if (typeof value === 'string') return [value]
+  if (isRecord(value)) return [readItem(value, field)]
+  if (!Array.isArray(value)) throw notA('a string, a list of strings, or token ids', value, field)
+  expectItems(value, field)
+  if (typeof value[0] === 'number') return decode([{ name: field, ids: readIds(value, field) }], options)
+  if (value.every((item) => typeof item === 'string')) return value
+  const lists: NamedIds[] = []
+  const items = value.map((item: unknown, index) => {
+    const name = `${field}[${index}]`
+    return Array.isArray(item) ? lists.push({ name, ids: readIds(item, name) }) - 1 : readItem(item, name)
+  })
+  if (lists.length === 0) return items as string[]
+  const texts = await decode(lists, options)
+  return items.map((item) => (typeof item === 'number' ? (texts[item] as string) : item))
+}
+
+export interface NamedIds {
+  /** Their place in the request, for errors. */
+  readonly name: string
+  readonly ids: readonly number[]
+}
+
+async function decode(lists: readonly NamedIds[], asked: TextsOptions): Promise<readonly string[]> {
+  const { service, options, model, vocabulary } = asked
+  const ids = lists.map((list) => list.ids)
+  const names = lists.map(({ name }) => name)
+  const task = {
+    kind: 'decode',
+    model,
+    ids,
+    names,
+    vocabulary,
+    purpose: 'embed',
+    skipSpecialTokens: true,
+  } as const
+  return (await service.decode(task, options)).texts
+}
+
+/** A list of strings, or one string. Throws `invalid_request`. */
+export function readStrings(value: unknown, field: string): readonly string[] {
+  if (typeof value === 'string') return [value]
+  if (!Array.isArray(value)) throw notA('a list of strings', value, field)
+  expectItems(value, field)
+  const wrong = value.findIndex((item) => typeof item !== 'string')
+  if (wrong < 0) return value as string[]
+  throw new ServerError(
+    'invalid_request',
+    `${field}[${wrong}] is ${show(value[wrong])}; every item must be a string`,
+  )
+}
+
+/** One or several lists of token ids. Throws `invalid_request`. */
+export function readIdLists(value: unknown, field: string): readonly NamedIds[] {
+  if (!Array.isArray(value)) throw notA('a list of token ids, or a list of such lists', value, field)
+  expectItems(value, field)
+  if (!Array.isArray(value[0])) return [{ name: field, ids: readIds(value, field) }]
+  return value.map((item: unknown, index) => {
+    const name = `${field}[${index}]`
+    if (Array.isArray(item)) return { name, ids: readIds(item, name) }
+    throw new ServerError(
+      'invalid_request',
+      `${name} is ${show(item)}; every item must be a list of token ids`,
+    )
+  })
+}
+
+/** Throws `invalid_request` for an empty list. */
+export function expectItems(list: readonly unknown[], field: string): void {
+  if (list.length > 0) return
+  throw new ServerError('invalid_request', `${field} is an empty list; at least one item is needed`)
+}
+
+function readIds(list: readonly unknown[], field: string): readonly number[] {
+  expectItems(list, field)
+  const wrong = list.findIndex((id) => !Number.isInteger(id) || (id as number) < 0)
+  if (wrong < 0) return list as readonly number[]
+  throw new ServerError(
+    'invalid_request',
+    `${field}[${wrong}] is ${show(list[wrong])}; a token id must be a whole number, 0 or more`,
+  )
+}
+
+function readItem(item: unknown, field: string): string {
+  if (typeof item === 'string') return item
+  if (isRecord(item)) {
+    expectText(item, field)
+    const { text, content } = item
+    if (typeof text === 'string') return text
+    if (typeof content === 'string') return content
+    if (Array.isArray(content)) return readParts(content, `${field}.content`)
+  }
+  throw new ServerError(
+    'invalid_request',
+    `${field} is ${show(item)}; every item must be a string, an object with a "text", or a list of token ids`,
+  )
+}
+
+/** The parts of a message, joined by lines. Throws `invalid_request`. */
+export function readParts(parts: readonly unknown[], field: string): string {
+  expectItems(parts, field)
+  return parts.map((part, index) => readText(part, `${field}[${index}]`)).join('\n')
+}
+
+const OTHER_MEDIA = ['image', 'image_url', 'bytes', 'audio', 'audio_url', 'pdf', 'video', 'video_url']
+
+/** Throws `wrong_task` for what has more to it than text: part of it would be left out in silence. */
+export function expectText(item: Readonly<Record<string, unknown>>, field: string): void {
+  // Beside a text an address only tells where it is from.
+  const kinds = typeof item['text'] === 'string' ? OTHER_MEDIA : [...OTHER_MEDIA, 'url']
+  const kind = kinds.find((key) => typeof item[key] === 'string' || isRecord(item[key]))
+  if (kind === undefined) return
+  throw new ServerError('wrong_task', `${field} has "${kind}"; the models served read text only`)
+}
