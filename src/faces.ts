@@ -9,6 +9,7 @@ import { JobStore } from './transports/gateway/job-store.ts'
 import { localSource } from './transports/gateway/local-source.ts'
 import { Webhooks } from './transports/gateway/webhook.ts'
 import { directRoutes } from './transports/http/direct-routes.ts'
+import { docsRoutes } from './transports/http/docs-routes.ts'
 import type { Gateway } from './transports/http/gateway-operations.ts'
 import { gatewayRoutes } from './transports/http/gateway-routes.ts'
 import { metricsRoute, probes } from './transports/http/probes.ts'
@@ -22,6 +23,7 @@ export interface FacesOptions {
   readonly lifecycle: Lifecycle
   readonly gate: Gate
   readonly metrics: Metrics
+  readonly version: string
 }
 
 export interface Faces {
@@ -30,19 +32,23 @@ export interface Faces {
   readonly close: () => Promise<void>
 }
 
+const NAME = 'runpod-worker-embeddings'
+
 /** Listens at once: probes tell of the loading, and jobs wait for its end. Throws `port_unavailable`. */
 export async function openFaces(options: FacesOptions): Promise<Faces> {
-  const { config, lifecycle, metrics } = options
+  const { config, lifecycle, metrics, version } = options
+  const program = { name: NAME, version }
   const gateway = config.mode === 'queue-worker' ? undefined : openGateway(options)
   // Where one address cannot be had, the others are given back.
   await using opened = new AsyncDisposableStack()
   for (const address of addresses(config)) {
-    const app = createServer({ apiKey: config.apiKey })
+    const app = createServer({ apiKey: config.apiKey, onAnswer: metrics.answered })
     opened.defer(() => app.close())
-    probes(app, lifecycle)
+    probes(app, lifecycle, program)
     if (!address.onlyProbes) {
       metricsRoute(app, metrics)
       if (gateway !== undefined) gatewayRoutes(app, gateway)
+      docsRoutes(app, { program, needsKey: config.apiKey !== undefined, hasJobs: gateway !== undefined })
       directRoutes(app, { ...options, onAnswer: metrics.answered })
     }
     await tryListen(app, address, options)

@@ -10,9 +10,9 @@ export type State = 'starting' | 'ready' | 'draining' | 'failed'
 const RETRY_WHILE_LOADING_MS = 1000
 
 /** What a server is doing, from before its models are there until it ends. */
-export class Lifecycle {
+export class Lifecycle<S extends Service = Service> {
   #state: State = 'starting'
-  #service: Service | undefined
+  #service: S | undefined
   #failure: ServerError | undefined
 
   get state(): State {
@@ -20,7 +20,7 @@ export class Lifecycle {
   }
 
   /** Undefined until ready. */
-  get service(): Service | undefined {
+  get service(): S | undefined {
     return this.#service
   }
 
@@ -38,7 +38,7 @@ export class Lifecycle {
     return this.#state === 'ready' && (this.#service?.models().every((model) => model.healthy) ?? false)
   }
 
-  ready(service: Service): void {
+  ready(service: S): void {
     this.#service = service
     if (this.#state === 'starting') this.#state = 'ready'
   }

@@ -183,7 +183,7 @@ function clientSide(
   { store, ledger, fleet, webhooks }: Core,
 ): void {
   const checkKey = keyCheck(apiKey)
-  app.addHook('onRequest', async (request) => checkKey(request.headers.authorization))
+  app.addHook('onRequest', async (request) => checkKey(request.headers))
   watchAnswers(app, ledger)
   gatewayRoutes(app, {
     store,

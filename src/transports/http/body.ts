@@ -1,6 +1,7 @@
 /** A request's body: how much of one is taken, and how it is read. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { ServerError, messageOf } from '../../errors.ts'
+import { ServerError, asServerError, messageOf } from '../../errors.ts'
+import { expectModestJson } from './json-shape.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -11,8 +12,6 @@ declare module 'fastify' {
 
 /** RunPod's load balancer passes that much on. */
 export const MAX_BODY_BYTES = 30_000_000
-
-const MAX_DEPTH = 200
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i
 
@@ -34,25 +33,22 @@ export function readJson(app: FastifyInstance, anyContentType: boolean): void {
     }
     let value: unknown
     try {
-      value = JSON.parse(body.toString('utf8'))
+      value = parseJson(body)
     } catch (error) {
-      const reason = messageOf(error)
-      return done(new ServerError('invalid_request', `the body is not JSON: ${reason}`, { cause: error }))
-    }
-    if (isDeeper(value, MAX_DEPTH)) {
-      const reason = `the body has lists or objects in more than ${MAX_DEPTH} levels`
-      return done(new ServerError('invalid_request', reason))
+      return done(asServerError(error))
     }
     done(null, value)
   })
 }
 
-/** Whoever walks through a value that a client made, `JSON.stringify` too, runs out of stack some thousand levels down. */
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (levels === 0) return true
-  const inner: readonly unknown[] = Array.isArray(value) ? value : Object.values(value)
-  return inner.some((item) => isDeeper(item, levels - 1))
+/** Throws `invalid_request`. */
+export function parseJson(body: Buffer): unknown {
+  expectModestJson(body)
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch (error) {
+    throw new ServerError('invalid_request', `the body is not JSON: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 /** Bytes of a request's body: as it came, or before it is read as its headers tell; 0 where they don't. */

@@ -24,6 +24,8 @@ export function directRoutes(app: FastifyInstance, options: DirectRoutesOptions)
     return sendResponse(reply, response)
   }
   app.all('/*', answer)
+  // Azure's, though what else is below `/openai` is RunPod's
+  app.all('/openai/deployments/*', answer)
   // methods that fastify has no routes for
   app.setNotFoundHandler(answer)
 }
@@ -34,14 +36,14 @@ async function answerTo(
   { lifecycle, gate }: DirectRoutesOptions,
 ): Promise<WireResponse> {
   const { method, url: route, body } = request
+  const asked = { method, route, body }
   const { service, refusal } = lifecycle
   try {
     if (service === undefined || refusal !== undefined) throw refusal
-    return await gate.run(() => dispatch({ method, route, body }, service, { signal }), {
-      bytes: bodyBytes(request),
-      signal,
-    })
+    const answer = () => dispatch(asked, service, { signal })
+    // What nothing is computed for must not be hidden by a full line.
+    return method === 'POST' ? await gate.run(answer, { bytes: bodyBytes(request), signal }) : await answer()
   } catch (error) {
-    return refuse(route, asServerError(error))
+    return refuse(asked, asServerError(error))
   }
 }

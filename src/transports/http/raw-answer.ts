@@ -1,15 +1,19 @@
 /** Answers on sockets that no request has come to life on, in the shape that clients know from all others. */
+import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { refuse } from '../../dialects/dispatch.ts'
+import type { ErrorCode } from '../../errors.ts'
 import { ServerError } from '../../errors.ts'
+import { REQUEST_ID } from './request-id.ts'
 
 /** Ends the connection with an answer. */
 export function answerRaw(socket: Socket, status: string, error: ServerError): void {
   if (!socket.writable) return void socket.destroy()
-  const { body, headers } = refuse('/', error)
+  const { body, headers } = refuse(undefined, error)
   const text = JSON.stringify(body)
   const fields = {
     ...headers,
+    [REQUEST_ID]: randomUUID(),
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),
     connection: 'close',
@@ -22,19 +26,34 @@ export function answerRaw(socket: Socket, status: string, error: ServerError): v
 /** What Node's parser could not read, or waited for too long. */
 export function answerBroken(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET') return void socket.destroy()
-  const [status, message] = describe(error)
-  answerRaw(socket, status, new ServerError('invalid_request', message))
+  const { status, code, message } = describe(error)
+  answerRaw(socket, status, new ServerError(code, message))
 }
 
-function describe({ code, message }: Error & { readonly code?: string }): readonly [string, string] {
+interface Description {
+  readonly status: string
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+function describe({ code, message }: Error & { readonly code?: string }): Description {
   if (code === 'HPE_HEADER_OVERFLOW') {
-    return ['431 Request Header Fields Too Large', 'the headers of the request are larger than 16 kB']
+    return {
+      status: '431 Request Header Fields Too Large',
+      code: 'invalid_request',
+      message: 'the headers of the request are larger than 16 kB',
+    }
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return [
-      '408 Request Timeout',
-      'the request did not come in time: 15 s for its headers, 120 s for all of it',
-    ]
+    return {
+      status: '408 Request Timeout',
+      code: 'request_timeout',
+      message: 'the request did not come in time: 15 s for its headers, 120 s for all of it',
+    }
   }
-  return ['400 Bad Request', `the request is not HTTP: ${message}`]
+  return {
+    status: '400 Bad Request',
+    code: 'invalid_request',
+    message: `the request is not HTTP: ${message}`,
+  }
 }

@@ -2,13 +2,24 @@
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fastify from 'fastify'
+import type { WireResponse } from '../../dialects/dispatch.ts'
 import { refuse } from '../../dialects/dispatch.ts'
-import { ServerError } from '../../errors.ts'
+import { ServerError, stopping } from '../../errors.ts'
 import { keyCheck } from './authorize.ts'
 import { MAX_BODY_BYTES, readJson } from './body.ts'
+import { sendError } from './gateway-error.ts'
+import { isGatewayPath } from './gateway-path.ts'
 import { toServerError } from './http-error.ts'
 import { answerBroken, answerRaw } from './raw-answer.ts'
+import { REQUEST_ID, requestIdOf } from './request-id.ts'
 import { sendResponse } from './send-response.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** When it came, as `performance.now()` has it; 0 where that was not looked at. */
+    startMs: number
+  }
+}
 
 export interface ServerOptions {
   /** Asked for on every route but the open ones; undefined: none is. */
@@ -18,6 +29,8 @@ export interface ServerOptions {
   readonly maxConnections?: number
   /** Time that a client has for the headers of a request. */
   readonly headersTimeoutMs?: number
+  /** Told of requests that no route came to answer: those of RunPod's routes aside. */
+  readonly onAnswer?: ((answer: WireResponse, ms: number) => void) | undefined
 }
 
 const MAX_CONNECTIONS = 8192
@@ -30,11 +43,16 @@ const KEEP_ALIVE_MS = 75_000
 /** Time that a client has, once the server closes, to end what it is half-way through. */
 const CLOSE_GRACE_MS = 5000
 
-/** Probes know no key. */
-const OPEN_ROUTES = ['/ping', '/health']
-
 export function createServer(options: ServerOptions = {}): FastifyInstance {
-  const { headersTimeoutMs = HEADERS_TIMEOUT_MS } = options
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS, onAnswer = () => {} } = options
+  const fail = async (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+    const answer = refuse(
+      { method: request.method, route: request.url, body: request.body },
+      toServerError(error, request),
+    )
+    onAnswer(answer, request.startMs === 0 ? 0 : performance.now() - request.startMs)
+    return sendResponse(reply, answer)
+  }
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -45,30 +63,52 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
       maxHeaderSize: MAX_HEADER_BYTES,
     },
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    genReqId: requestIdOf,
     clientErrorHandler: answerBroken,
     // What is under way at the end gets its answer.
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
-    // a path that cannot be decoded, or with a part that is too long
-    frameworkErrors: (error, request, reply) => void sendFailure(error, request, reply),
+    // In the shape of its route, by `refuseWhenClosing`.
+    return503OnClosing: false,
+    // a path that cannot be decoded, or with a part that is too long: no hook has seen it
+    frameworkErrors: (error, request, reply) => {
+      void reply.header(REQUEST_ID, request.id)
+      void (isGatewayPath(request.url) ? sendError : fail)(error, request, reply)
+    },
   })
   limitConnections(app, options.maxConnections ?? MAX_CONNECTIONS)
   endStragglers(app)
   readJson(app, options.anyContentType ?? false)
+  nameAnswers(app)
+  refuseWhenClosing(app)
   const checkKey = keyCheck(options.apiKey)
-  app.addHook('onRequest', async (request) => {
-    if (!OPEN_ROUTES.includes(request.routeOptions.url ?? '')) checkKey(request.headers.authorization)
+  app.addHook('onRequest', async ({ headers, routeOptions }) => {
+    if (routeOptions.config.isOpen !== true) checkKey(headers)
   })
-  app.addHook('onSend', async (_request, reply) => {
-    // A client that finds its connection closed while it still sends reads no answer: the rest is read and dropped.
-    if (reply.statusCode === 413) reply.removeHeader('connection')
-  })
-  app.setErrorHandler(sendFailure)
+  app.setErrorHandler(fail)
   return app
 }
 
-function sendFailure(error: Error, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  return sendResponse(reply, refuse(request.url, toServerError(error, request)))
+/** Headers that answers have whatever their route. */
+function nameAnswers(app: FastifyInstance): void {
+  app.decorateRequest('startMs', 0)
+  app.addHook('onRequest', async (request, reply) => {
+    request.startMs = performance.now()
+    void reply.header(REQUEST_ID, request.id)
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (reply.statusCode === 401) void reply.header('www-authenticate', 'Bearer')
+    // A client that finds its connection closed while it still sends reads no answer: the rest is read and dropped.
+    if (reply.statusCode === 413) reply.removeHeader('connection')
+  })
+}
+
+/** What still comes over open connections. */
+function refuseWhenClosing(app: FastifyInstance): void {
+  let isClosing = false
+  app.addHook('preClose', async () => void (isClosing = true))
+  app.addHook('onRequest', async () => {
+    if (isClosing) throw stopping()
+  })
 }
 
 /** The URL at which it listens; port 0 is any that is free. Throws what `listen` throws: EADDRINUSE, EACCES. */
@@ -92,7 +132,7 @@ function limitConnections(app: FastifyInstance, maxConnections: number): void {
     socket.once('close', () => connections--)
     if (++connections <= maxConnections) return
     const error = new ServerError('overloaded', 'too many connections', { retryAfterMs: 1000 })
-    answerRaw(socket, '503 Service Unavailable', error)
+    answerRaw(socket, '429 Too Many Requests', error)
   })
 }
 

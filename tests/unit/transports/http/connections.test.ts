@@ -5,6 +5,7 @@ import { createServer } from '../../../../src/transports/http/server.ts'
 import { HeldService, connectRaw, listenAnywhere, openFace, parseAnswer } from '../../../fakes/http-face.ts'
 import { FakeService } from '../../../fakes/service.ts'
 
+const UUID = /^[\da-f]{8}-[\da-f-]{27}$/
 const CLOSE = 'connection: close\r\n'
 const PING = `GET /ping HTTP/1.1\r\nhost: here\r\n${CLOSE}\r\n`
 
@@ -83,17 +84,18 @@ describe('one connection too many', () => {
     for (let time = 0; time < 3; time++) {
       const answer = parseAnswer(await connectRaw(port, post('{"input":"a"}', CLOSE)).all)
       expect(answer).toMatchObject({
-        status: 503,
+        status: 429,
         body: {
           error: {
             message: 'too many connections',
             type: 'rate_limit_error',
             param: null,
-            code: 'overloaded',
+            code: 'rate_limit_exceeded',
           },
         },
       })
       expect(answer.headers.get('retry-after')).toBe('1')
+      expect(answer.headers.get('x-request-id')).toMatch(UUID)
       expect(answer.headers.get('content-type')).toBe('application/json')
     }
     expect(service.started).toEqual([])
@@ -109,7 +111,7 @@ describe('one connection too many', () => {
 
   test('is none once another has ended', async () => {
     const { port, first, accepted } = await openTwo()
-    expect(await ping(port)).toBe(503)
+    expect(await ping(port)).toBe(429)
     first.socket.destroy()
     await once(accepted, 'close')
     expect(await ping(port)).toBe(200)
@@ -119,11 +121,11 @@ describe('one connection too many', () => {
 describe('a body over the limit', () => {
   test('is read to its end, so that a client that only then reads finds its answer', async () => {
     const app = createServer()
-    app.post('/', { bodyLimit: 1000 }, () => ({}))
+    app.post('/x', { bodyLimit: 1000 }, () => ({}))
     app.get('/ping', () => ({}))
     const port = await listenAnywhere(app)
     const size = 8_000_000
-    const head = `POST / HTTP/1.1\r\nhost: here\r\ncontent-length: ${size}\r\n\r\n`
+    const head = `POST /x HTTP/1.1\r\nhost: here\r\ncontent-length: ${size}\r\n\r\n`
     const { socket, all } = connectRaw(port, head)
     // What the system's buffers can't hold is written only as long as somebody reads.
     socket.pause()

@@ -1,15 +1,17 @@
 import type { InjectOptions } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import { ServerError } from '../../../../src/errors.ts'
+import type { ErrorCode } from '../../../../src/errors.ts'
+import { ERRORS, ServerError } from '../../../../src/errors.ts'
 import { HeldService, openFace } from '../../../fakes/http-face.ts'
 import { modelInfo } from '../../../fakes/model-info.ts'
 import { FakeService } from '../../../fakes/service.ts'
 
 const EMBED = { method: 'POST', url: '/v1/embeddings', payload: { input: 'a' } } as const
-const SERVED = 'served are /v1/embeddings, /v1/models'
 
-function refusal(code: string, message: unknown, type = 'invalid_request_error') {
-  return { error: { message, type, param: null, code } }
+/** As clients of OpenAI, Cohere and Jina look for it. */
+function refusal(code: ErrorCode, message: unknown) {
+  const { type, wire } = ERRORS[code]
+  return { error: { message, type, param: null, code: wire }, message, detail: message }
 }
 
 describe('routes', () => {
@@ -25,14 +27,9 @@ describe('routes', () => {
     const service = new FakeService()
     const { app } = openFace({ service })
     const answer = await app.inject({ ...EMBED, url })
-    expect([answer.statusCode, answer.json()]).toEqual([
+    expect([answer.statusCode, answer.json()]).toMatchObject([
       200,
-      {
-        object: 'list',
-        model: 'served-model',
-        data: [{ object: 'embedding', embedding: [0.01, -0.02], index: 0 }],
-        usage: { prompt_tokens: 2, total_tokens: 2 },
-      },
+      { object: 'list', data: [{ object: 'embedding', embedding: [0.01, -0.02], index: 0 }] },
     ])
     expect(service.tasks).toMatchObject([{ texts: ['a'] }])
   })
@@ -49,24 +46,70 @@ describe('routes', () => {
     },
   )
 
-  test.each(['/', '/v1', '/v1/chat/completions', '/v1/embeddings/x', '/ping/', '/favicon.ico', '/*'])(
+  test.each(['/v1/embeddings/x', '/ping/', '/favicon.ico', '/*', '/v1/foo'])(
     '%s is not served, and those that are get listed',
     async (url) => {
       const { app } = openFace({ service: new FakeService() })
       for (const method of ['GET', 'POST', 'DELETE'] as const) {
         const answer = await app.inject({ method, url })
-        expect([answer.statusCode, answer.json()]).toEqual([
-          404,
-          refusal('route_not_found', `route ${url} is not served; ${SERVED}`),
-        ])
+        const served = expect.stringContaining(`route ${url} is not served; served are /v1/embeddings, `)
+        expect([answer.statusCode, answer.json()]).toEqual([404, refusal('route_not_found', served)])
       }
     },
   )
 
+  test.each([
+    ['/v2/rerank', { query: 'a', documents: ['b'] }, 'rerank'],
+    ['/v2/v2/rerank', { query: 'a', documents: ['b'] }, 'rerank'],
+    ['/v1/v2/rerank', { query: 'a', documents: ['b'] }, 'rerank'],
+    ['/v2/embed', { texts: ['b'] }, 'embed'],
+    ['//embeddings', { input: 'b' }, 'embed'],
+    ['/embeddings/', { input: 'b' }, 'embed'],
+    ['/', { inputs: 'b' }, 'embed'],
+    ['/v1/inference/Org/Name', { queries: ['a'], documents: ['b'] }, 'rerank'],
+    ['/v1/retrieval/org%2Fname/reranking', { query: { text: 'a' }, passages: [{ text: 'b' }] }, 'rerank'],
+    ['/openai/deployments/Org/Name/embeddings?api-version=2024-10-21', { input: 'b' }, 'embed'],
+    ['/openai/deployments/Org%2FName/embeddings', { input: 'b' }, 'embed'],
+  ] as const)('%s reaches its dialect, beside RunPod’s routes too', async (url, payload, kind) => {
+    for (const hasGateway of [false, true]) {
+      const service = new FakeService({ models: [modelInfo()] })
+      const { app } = openFace({ service, hasGateway })
+      const answer = await app.inject({ method: 'POST', url, payload })
+      expect(answer.statusCode).toBe(200)
+      expect(service.tasks).toMatchObject([{ kind }])
+    }
+  })
+
+  test.each([
+    ['/v1/models/org/name', { id: 'org/name' }],
+    ['/v1/models/org%2Fname', { id: 'org/name' }],
+    ['/info', { model_id: 'org/name' }],
+    ['/v1/cluster/auth', { auth: false }],
+  ] as const)('%s is read, beside RunPod’s routes too', async (url, body) => {
+    for (const hasGateway of [false, true]) {
+      const service = new FakeService({ models: [modelInfo({ id: 'org/name' })] })
+      const { app } = openFace({ service, hasGateway })
+      const answer = await app.inject(url)
+      expect([answer.statusCode, answer.json()]).toMatchObject([200, body])
+    }
+  })
+
+  test('Azure’s deployments name the model, and fail with true statuses', async () => {
+    const service = new FakeService()
+    const { app } = openFace({ service, hasGateway: true })
+    const url = '/openai/deployments/Org/Name/embeddings'
+    await app.inject({ method: 'POST', url, payload: { input: 'a' } })
+    expect(service.tasks).toMatchObject([{ model: 'Org/Name' }])
+    expect((await app.inject({ method: 'POST', url, payload: { input: [] } })).statusCode).toBe(400)
+    expect((await app.inject(url)).headers['allow']).toBe('POST')
+    const chat = await app.inject({ method: 'POST', url: '/openai/deployments/x/chat/completions' })
+    expect(chat.statusCode).toBe(404)
+  })
+
   test('a path with parts of any length is one that is not served', async () => {
     const { app } = openFace({ service: new FakeService() })
     const answer = await app.inject(`/${'x'.repeat(5000)}`)
-    expect([answer.statusCode, answer.body.length < 300]).toEqual([404, true])
+    expect([answer.statusCode, answer.body.includes('x'.repeat(200))]).toEqual([404, false])
   })
 })
 
@@ -75,7 +118,7 @@ describe('methods', () => {
     ...['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'PURGE'].map(
       (method) => [method, '/v1/embeddings', 'POST'],
     ),
-    ...['HEAD', 'POST', 'DELETE', 'OPTIONS', 'LOCK'].map((method) => [method, '/models', 'GET']),
+    ...['POST', 'DELETE', 'OPTIONS', 'LOCK'].map((method) => [method, '/models', 'GET']),
   ] as const)('%s is not possible on %s, and what is gets said', async (method, url, allowed) => {
     const service = new FakeService()
     const { app } = openFace({ service })
@@ -86,6 +129,16 @@ describe('methods', () => {
     else expect(answer.json()).toMatchObject({ error: { code: 'method_not_allowed' } })
     expect(service.tasks).toEqual([])
   })
+})
+
+test('HEAD of what can be read is its headers', async () => {
+  const { app } = openFace({ service: new FakeService() })
+  const answer = await app.inject({ method: 'HEAD', url: '/models' })
+  expect([answer.statusCode, answer.headers['content-type'], answer.body]).toEqual([
+    200,
+    'application/json',
+    '',
+  ])
 })
 
 describe('failures of the engine', () => {
@@ -105,7 +158,7 @@ describe('failures of the engine', () => {
 
 describe('a server that does not serve', () => {
   const FAILURE = new ServerError('model_unsupported', 'small is a model of a kind that is not supported')
-  const STOPPING = refusal('stopping', 'the worker is stopping and takes no more work', 'server_error')
+  const STOPPING = refusal('stopping', 'the worker is stopping and takes no more work')
 
   test('because its models are being loaded says so, and when to come back', async () => {
     const { app } = openFace()
@@ -114,9 +167,20 @@ describe('a server that does not serve', () => {
       expect([answer.statusCode, answer.headers['retry-after'], answer.json()]).toEqual([
         503,
         '1',
-        refusal('starting', 'the models are being loaded', 'server_error'),
+        refusal('starting', 'the models are being loaded'),
       ])
     }
+  })
+
+  test('because its models are being loaded tells clients of TEI that it is busy: they would not pause on 503', async () => {
+    const { app } = openFace()
+    const answer = await app.inject({ method: 'POST', url: '/embed', payload: { inputs: 'a' } })
+    expect([answer.statusCode, answer.headers['retry-after'], answer.headers['retry-after-ms']]).toEqual([
+      429,
+      '1',
+      '1000',
+    ])
+    expect(answer.json()).toEqual({ error: 'the models are being loaded', error_type: 'Overloaded' })
   })
 
   test('serves once it is ready', async () => {
@@ -149,10 +213,7 @@ describe('a server that does not serve', () => {
     const { app, lifecycle } = openFace()
     lifecycle.fail(FAILURE)
     const answer = await app.inject(EMBED)
-    expect([answer.statusCode, answer.json()]).toEqual([
-      500,
-      refusal('model_unsupported', FAILURE.message, 'server_error'),
-    ])
+    expect([answer.statusCode, answer.json()]).toEqual([500, refusal('model_unsupported', FAILURE.message)])
   })
 
   test('because it failed after it was ready says why, and starts nothing', async () => {
@@ -174,14 +235,29 @@ describe('a full line', () => {
     const refused = await app.inject(EMBED)
     expect([refused.statusCode, refused.headers['retry-after']]).toEqual([429, '1'])
     expect(refused.json()).toEqual(
-      refusal(
-        'overloaded',
-        expect.stringMatching(/^1 requests are in flight and 1 wait/),
-        'rate_limit_error',
-      ),
+      refusal('overloaded', expect.stringMatching(/^1 requests are in flight and 1 wait/)),
     )
     service.release()
     expect([(await first).statusCode, (await second).statusCode]).toEqual([200, 200])
+  })
+
+  test('hides nothing that takes no work', async () => {
+    const service = new HeldService({ models: [modelInfo()] })
+    const { app, gate } = openFace({ service, gate: { concurrency: 1, maxWaiting: 1 } })
+    const asked = [app.inject(EMBED), app.inject(EMBED)]
+    await service.arrived(1)
+    await expect.poll(() => gate.waiting).toBe(1)
+    for (const url of ['/v1/models', '/info', '/openapi.json', '/docs', '/', '/health', '/metrics']) {
+      expect((await app.inject(url)).statusCode, url).toBe(200)
+    }
+    const tei = await app.inject({ method: 'POST', url: '/embed', payload: { inputs: 'a' } })
+    expect([tei.statusCode, tei.headers['retry-after'], tei.headers['retry-after-ms']]).toEqual([
+      429,
+      '1',
+      '1000',
+    ])
+    service.release()
+    await Promise.all(asked)
   })
 
   test.each(['with', 'without'])('counts the bytes of bodies that came %s their length', async (how) => {
@@ -281,3 +357,35 @@ test('each answer is told with its route and its model, as served', async () => 
     { status: 503, route: '/v1/embeddings', model: undefined },
   ])
 })
+
+test('what fails before a route is reached is told as well', async () => {
+  const { app, answers } = openFace({ apiKey: 'k', service: new FakeService() })
+  const authorization = 'Bearer k'
+  const json = { authorization, 'content-type': 'application/json' }
+  await app.inject(EMBED)
+  await app.inject({ ...EMBED, headers: json, payload: '{' })
+  await app.inject({ ...EMBED, headers: { authorization, 'content-type': 'text/csv' } })
+  await app.inject({ ...EMBED, url: '/embed', headers: json, payload: 'x'.repeat(30_000_001) })
+  await app.inject({ url: '/metrics' })
+  await app.inject({ url: '/%zz', headers: json })
+  expect(answers.map(({ status, route }) => [status, route])).toEqual([
+    [401, '/v1/embeddings'],
+    [400, '/v1/embeddings'],
+    [415, '/v1/embeddings'],
+    [413, '/embed'],
+    [401, undefined],
+    [400, undefined],
+  ])
+})
+
+test.each([
+  [401, {}, 'false'],
+  [400, { authorization: 'k', 'content-type': 'application/json' }, 'false'],
+] as const)(
+  'a %i that no route was reached for says that it would fail again',
+  async (status, headers, retry) => {
+    const { app } = openFace({ apiKey: 'k', service: new FakeService() })
+    const answer = await app.inject({ ...EMBED, payload: '{', headers })
+    expect([answer.statusCode, answer.headers['x-should-retry']]).toEqual([status, retry])
+  },
+)

@@ -70,6 +70,27 @@ describe.each(CASES)('a server that is $name', ({ move, ping, health, status }) 
   })
 })
 
+test.each(CASES)('/ tells that a server is $name, and what it is', async ({ move, health, status }) => {
+  const { app, lifecycle } = openFace()
+  move(lifecycle)
+  const answer = await app.inject('/')
+  expect([answer.statusCode, answer.json()]).toEqual([
+    health,
+    { name: 'a-worker', version: '1.2.3', status, docs: '/docs', openapi: '/openapi.json' },
+  ])
+  expect((await app.inject({ method: 'HEAD', url: '/' })).statusCode).toBe(health)
+})
+
+test.each(['/ping', '/health', '/metrics', '/docs', '/openapi.json'])('%s is only read', async (url) => {
+  const { app } = openFace({ service })
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS'] as const) {
+    const answer = await app.inject({ method, url, payload: '{' })
+    expect([answer.statusCode, answer.headers.allow]).toEqual([405, 'GET, HEAD'])
+    expect(answer.json()).toMatchObject({ message: `${method} is not possible on ${url}; use GET` })
+  }
+  expect((await app.inject({ method: 'HEAD', url })).statusCode).toBe(200)
+})
+
 test('/health lists the models with their health, and the time in seconds', async () => {
   const { app } = openFace({ service: broken })
   const before = Date.now() / 1000
