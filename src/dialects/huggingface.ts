@@ -1,7 +1,7 @@
 /** Hugging Face's inference endpoints and SageMaker: one address, and the shape of the body says what is wanted. */
 import { z } from 'zod'
 import { isGiven, isRecord } from '../base/json-value.ts'
-import type { Capability, Service } from '../task.ts'
+import type { Service } from '../task.ts'
 import { teiErrors } from './answers/error-shapes.ts'
 import { findServed } from './answers/served-model.ts'
 import { rerankV1 } from './cohere.ts'
@@ -39,16 +39,15 @@ function choose({ body, pathModel }: EndpointRequest, service: Service): Endpoin
   if (isRecord(inputs) && 'source_sentence' in inputs) return similarity.answer
   if (isGiven(fields['query'])) return isGiven(fields['texts']) ? rerank.answer : rerankV1.answer
   if (isGiven(fields['input'])) return embeddings.answer
-  if (mainTask(service, pathModel ?? fields['model']) !== 'embed') return classifyAll
+  if (!embeds(service, pathModel ?? fields['model'])) return classifyAll
   // Settings stand beside the texts, or apart.
   return (request, ...rest) =>
     embed.answer({ ...request, body: { ...fields, ...parametersOf(body) } }, ...rest)
 }
 
-/** Of the model named, of the first that embeds, or else of the first there is. */
-function mainTask(service: Service, name: unknown): Capability | undefined {
-  const served = service.models()
-  const embedder = served.find(({ capabilities }) => capabilities.includes('embed'))
-  const chosen = findServed(service, name) ?? embedder ?? served[0]
-  return chosen?.capabilities[0]
+/** Whether the model named embeds, or, where none that is served is named, any does. */
+function embeds(service: Service, name: unknown): boolean {
+  const named = findServed(service, name)
+  const meant = named === undefined ? service.models() : [named]
+  return meant.some(({ capabilities }) => capabilities.includes('embed'))
 }

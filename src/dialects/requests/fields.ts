@@ -59,7 +59,7 @@ export function shortList<T extends z.ZodType>(schema: T) {
   return z
     .preprocess((value, context) => {
       if (!Array.isArray(value) || value.length <= MOST_ITEMS) return value
-      context.addIssue({ code: 'custom', message: `it may have ${MOST_ITEMS} items` })
+      context.addIssue({ code: 'custom', message: `it may have at most ${MOST_ITEMS} items` })
       return z.NEVER
     }, schema)
     .optional()

@@ -1,4 +1,4 @@
-import { isGiven, isRecord } from '../../base/json-value.ts'
+import { isGiven, isRecord, show } from '../../base/json-value.ts'
 import { ServerError } from '../../errors.ts'
 import { firstField, notA } from './read-body.ts'
 import { expectItems, expectText, readParts, readText } from './read-texts.ts'
@@ -28,7 +28,10 @@ export function readDocuments(
 function readDocument(item: unknown, field: string, rankFields: readonly string[] | undefined): string {
   if (!isRecord(item)) {
     if (typeof item === 'string') return item
-    throw notA('a string or an object with a "text"', item, field)
+    throw new ServerError(
+      'invalid_request',
+      `${field} is ${show(item)}; it must be a string or an object with a "text"`,
+    )
   }
   expectText(item, field)
   if (rankFields !== undefined && rankFields.length > 0) return joinFields(item, field, rankFields)

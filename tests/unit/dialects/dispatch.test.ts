@@ -90,6 +90,13 @@ test('HEAD is a GET whose body nobody wants', async () => {
     status: 200,
     route: '/v1/models',
   })
+  // where another endpoint of the path takes a POST
+  expect(
+    await dispatch({ method: 'HEAD', route: '/models/nobody', body: undefined }, new FakeService()),
+  ).toMatchObject({
+    status: 404,
+    error: { code: 'model_not_found' },
+  })
   expect(
     await dispatch({ method: 'HEAD', route: '/v1/embeddings', body: undefined }, new FakeService()),
   ).toMatchObject({ status: 405 })

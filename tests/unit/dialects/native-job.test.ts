@@ -22,6 +22,7 @@ describe('the keys decide', () => {
     [{ query: 'q', docs: ['a'] }, 'rerank', ['a']],
     [{ query: 'q', documents: ['a'] }, 'rerank', ['a']],
     [{ queries: ['q'], documents: ['a'] }, 'rerank', ['a']],
+    [{ queries: ['q'], passages: ['a'] }, 'rerank', ['a']],
     [{ query: '', docs: [''] }, 'rerank', ['']],
     [{ query: null, docs: null, input: 'b' }, 'embed', ['b']],
     [{ query: 'q', docs: null, documents: ['a'] }, 'rerank', ['a']],

@@ -131,6 +131,14 @@ const SCORE_PAIRS: DialectCase = {
   service: { models: [SERVED] },
 }
 
+const SCORE_ONE: DialectCase = {
+  ...SCORE_PAIRS,
+  name: 'vLLM’s score, of one text against others, where nothing reranks',
+  body: { model: 'M', text_1: 'a', text_2: ['bb', 'ccc'] },
+  tasks: [{ kind: 'embed', texts: ['a', 'bb', 'ccc'], normalize: true }],
+  answer: scoreAnswer('M', [2.26, 3.26]),
+}
+
 const CLASSIFY: DialectCase = {
   name: 'Infinity’s classification',
   endpoint: classify,
@@ -168,6 +176,7 @@ export const CASES = [
   DEEPINFRA_EMBED,
   SCORE,
   SCORE_PAIRS,
+  SCORE_ONE,
   CLASSIFY,
   XINFERENCE,
 ] satisfies DialectCase[]

@@ -265,7 +265,7 @@ const MIXEDBREAD: DialectCase = {
   name: 'Mixedbread’s library',
   endpoint: reranking,
   route: '/v1/reranking',
-  body: { model: 'M', query: 'q', input: DOCUMENTS, top_k: 2, return_input: true },
+  body: { model: 'M', query: 'q', input: ['aa', { text: 'bbbb', id: 7 }, 'c'], top_k: 2, return_input: true },
   required: ['query', 'input'],
   list: {
     path: ['input'],
@@ -277,7 +277,7 @@ const MIXEDBREAD: DialectCase = {
     object: 'list',
     model: 'M',
     data: [
-      { index: 1, score: 0.5, input: 'bbbb', object: 'rank_result' },
+      { index: 1, score: 0.5, input: { text: 'bbbb', id: 7 }, object: 'rank_result' },
       { index: 0, score: 0.25, input: 'aa', object: 'rank_result' },
     ],
     usage: USAGE,

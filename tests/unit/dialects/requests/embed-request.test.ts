@@ -81,6 +81,14 @@ describe('the encoding', () => {
     expect(await formats(fields)).toEqual(expected)
   })
 
+  test('is one of few: a list of more than anybody sets is refused by its length', async () => {
+    const list = (length: number) => Array.from({ length }, () => 'float')
+    expect(await formats({ embedding_types: list(64) })).toEqual(FLOAT)
+    await expect(read({ embedding_types: list(65) })).rejects.toThrow(
+      'embedding_types is a list of 65; it may have',
+    )
+  })
+
   test('is named in the answer where several are wanted', async () => {
     expect((await read({ embedding_type: ['float'] })).encodings.areMany).toBe(false)
     expect((await read({ embedding_type: ['float', 'float'] })).encodings.areMany).toBe(false)

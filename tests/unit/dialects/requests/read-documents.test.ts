@@ -12,7 +12,7 @@ describe('the text of a document', () => {
     [{ text: 'a', title: 't' }, 'a'],
     [{ text: '', title: 't' }, ''],
     [{ content: 'a' }, 'a'],
-    [{ page_content: 'a', metadata: {} }, 'a'],
+    [{ page_content: 'a', source: 's' }, 'a'],
     [{ content: [{ type: 'text', text: 'a' }, { text: 'b' }] }, 'a\nb'],
     [{ title: 't', body: 'b', year: 1999 }, 'title: t\nbody: b'],
     [{ name: 'only' }, 'only'],
