@@ -131,7 +131,10 @@ export const embedV1: Endpoint = {
 async function embed({ body }: EndpointRequest, service: Service, options: CallOptions) {
   const { images } = fieldsOf(body)
   if (Array.isArray(images) && images.length > 0) {
-    throw new ServerError('wrong_task', `images has ${images.length} items; the models served read text only`)
+    throw new ServerError(
+      'wrong_task',
+      `images is a list of ${images.length}; the models served read text only`,
+    )
   }
   const request = await readEmbedRequest({ body, fields: ['texts', 'inputs', 'input'], service, options })
   const { vectors, dimensions, promptTokens } = await service.embed(request.task, options)

@@ -50,7 +50,7 @@ export const embedAll: Endpoint = {
   routes: ['/embed_all'],
   docs: {
     summary: 'The vector of every token, special ones included, before pooling',
-    request: z.looseObject({ inputs: TEXTS, ...MODEL_FIELDS, ...PROMPT_FIELDS, ...TRUNCATION_FIELDS }),
+    request: EmbedRequestBody,
     response: z.array(Vectors),
     example: { inputs: 'Hello world' },
   },

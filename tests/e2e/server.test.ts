@@ -102,9 +102,23 @@ test('told to end, it takes nothing new, answers what is under way within the gr
   expect((await post(`${server.found}/v1/embeddings`, { input: 'a' })).status).toBe(503)
   expect((await direct).status).toBe(200)
   const answer = await held
-  expect(answer.status).toBe(200)
-  expect(await answer.json()).toMatchObject({ status: 'IN_PROGRESS' })
+  expect(answer.status).toBe(503)
+  expect(await answer.json()).toEqual({ error: 'the worker is stopping and takes no more work' })
   expect(await ended).toBe(0)
+})
+
+test('told to end twice while it computes, it is gone at once, and without an abort', async () => {
+  const server = await serverOf({ SHUTDOWN_GRACE_SECONDS: '60' })
+  void post(`${server.found}/v1/embeddings`, { input: LONG_TEXTS }).catch(() => {})
+  await vi.waitFor(async () => {
+    const metrics = await (await fetch(`${server.found}/metrics`)).text()
+    expect(metrics).toContain('embeddings_requests_in_flight 1\n')
+  }, 5000)
+  const exited = once(server.process, 'exit')
+  server.process.kill('SIGTERM')
+  await vi.waitFor(async () => expect((await fetch(`${server.found}/ping`)).status).toBe(503), 1500)
+  server.process.kill('SIGTERM')
+  expect(await exited).toEqual([null, 'SIGKILL'])
 })
 
 test('a job that waits when the server ends is cancelled, and its client told', async () => {

@@ -41,13 +41,17 @@ const PROGRAM = { name: 'a-worker', version: '1.2.3' }
 
 export function openFace({ service, gate: limits, hasGateway, ...options }: FakeFaceOptions = {}): FakeFace {
   const answers: WireResponse[] = []
-  const onAnswer = (answer: WireResponse) => void answers.push(answer)
+  const onAnswer = (answer: WireResponse, ms: number) => {
+    metrics.answered(answer, ms)
+    answers.push(answer)
+  }
   const app = createServer({ ...options, onAnswer })
   const lifecycle = new Lifecycle()
   const gate = new Gate({ concurrency: 100, maxWaiting: 100, maxWaitingBytes: 1e9, ...limits })
+  const metrics = new Metrics({ models: () => service?.models() ?? [], gate: () => gate })
   if (service !== undefined) lifecycle.ready(service)
   probes(app, lifecycle, PROGRAM)
-  metricsRoute(app, new Metrics({ models: () => service?.models() ?? [], gate: () => gate }))
+  metricsRoute(app, metrics)
   if (hasGateway) {
     gatewayRoutes(app, {
       store: openStore().store,

@@ -10,14 +10,28 @@ const SHOWN_PROBLEMS = 5
 export function readBody<S extends z.ZodType>(schema: S, body: unknown, what = 'the request'): z.output<S> {
   const result = schema.safeParse(body)
   if (result.success) return result.data
-  const problems = result.error.issues.slice(0, SHOWN_PROBLEMS).map((issue) => {
+  const problems = result.error.issues.slice(0, SHOWN_PROBLEMS).map((found) => {
+    const issue = withinUnion(found)
     const value = issue.path.reduce<unknown>(
       (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
       body,
     )
-    return `${issue.path.join('.') || what} is ${show(value)}; ${describeIssue(issue)}`
+    return `${fieldName(issue.path) || what} is ${show(value)}; ${describeIssue(issue)}`
   })
   throw new ServerError('invalid_request', problems.join('; '))
+}
+
+/** Of a union the item that is wrong, where the value is a list as one of its forms is. */
+function withinUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue
+  const inner = issue.errors.flat().find(({ path }) => path.length > 0)
+  return inner === undefined ? issue : { ...inner, path: [...issue.path, ...inner.path] }
+}
+
+function fieldName(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
+    .join('')
 }
 
 /** What a value that was expected to be something else is told: that it is missing, or what it is. */

@@ -105,6 +105,6 @@ function readQuery(
   if (texts.length === count) return texts
   throw new ServerError(
     'invalid_request',
-    `queries is a list of ${texts.length}; there are ${count} documents, so it must have 1 or ${count} items`,
+    `queries is a list of ${texts.length} for ${count} documents; it must have one item, or one for each document`,
   )
 }

@@ -225,6 +225,10 @@ export class JobStore {
     for (const job of this.#jobs.values()) endWaits(job)
   }
 
+  get closed(): boolean {
+    return this.#closed
+  }
+
   #refuseOnceClosed(): void {
     if (this.#closed) throw stopping()
   }

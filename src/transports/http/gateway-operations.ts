@@ -7,6 +7,7 @@ import { isEnded } from '../gateway/job.ts'
 import { briefJson, requestsJson, statusJson, streamJson } from '../gateway/job-json.ts'
 import { TTL, readJobRequest } from '../gateway/job-request.ts'
 import type { JobStore } from '../gateway/job-store.ts'
+import { stopping } from '../../errors.ts'
 import { bodyBytes } from './body.ts'
 import { clientGone } from './server.ts'
 
@@ -112,12 +113,15 @@ export interface Hold {
   readonly reply: FastifyReply
 }
 
-/** Waits for the end of a job whose id its client does not know yet; see `cancelOnDisconnect`. */
+/** Waits for the end of a job whose id its client does not know yet; see `cancelOnDisconnect`. Throws `stopping` where it cannot come any more. */
 export async function hold(gateway: Gateway, { id, waitMs, reply }: Hold): Promise<Job | undefined> {
   const { store, cancelOnDisconnect } = gateway
   const signal = clientGone(reply)
   try {
-    return await store.waitForEnd(id, { waitMs, signal })
+    const job = await store.waitForEnd(id, { waitMs, signal })
+    // Its id means nothing to whoever comes after this process.
+    if (store.closed && (job === undefined || !isEnded(job))) throw stopping()
+    return job
   } finally {
     if (cancelOnDisconnect && signal.aborted) store.cancel(id)
   }

@@ -4,7 +4,7 @@ import { ServerError } from '../../errors.ts'
 /** Of strings, lists and objects, keys included. A queue full of documents that are objects with a text has fewer. */
 const MAX_PARTS = 200_000
 /** Of values in all, which is to say of numbers: texts come as token ids. */
-const MAX_VALUES = 3_000_000
+const MAX_VALUES = 1_000_000
 
 const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [
   0x22, 0x5c, 0x2c, 0x5b, 0x5d, 0x7b, 0x7d,

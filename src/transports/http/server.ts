@@ -50,7 +50,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
       { method: request.method, route: request.url, body: request.body },
       toServerError(error, request),
     )
-    onAnswer(answer, request.startMs === 0 ? 0 : performance.now() - request.startMs)
+    // none has been set where the path cannot be decoded
+    onAnswer(answer, request.startMs ? performance.now() - request.startMs : 0)
     return sendResponse(reply, answer)
   }
   const app = fastify({
@@ -72,7 +73,8 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
     // a path that cannot be decoded, or with a part that is too long: no hook has seen it
     frameworkErrors: (error, request, reply) => {
       void reply.header(REQUEST_ID, request.id)
-      void (isGatewayPath(request.url) ? sendError : fail)(error, request, reply)
+      const send = isGatewayPath(request.url) ? sendError : fail
+      Promise.resolve(send(error, request, reply)).catch(() => reply.raw.destroy())
     },
   })
   limitConnections(app, options.maxConnections ?? MAX_CONNECTIONS)

@@ -84,6 +84,9 @@ describe('the encoding', () => {
   test('is one of few: a list of more than anybody sets is refused by its length', async () => {
     const list = (length: number) => Array.from({ length }, () => 'float')
     expect(await formats({ embedding_types: list(64) })).toEqual(FLOAT)
+    await expect(read({ embedding_types: ['float', 'nope'] })).rejects.toThrow(
+      'embedding_types[1] is "nope"; it must be one of float, base64, ',
+    )
     await expect(read({ embedding_types: list(65) })).rejects.toThrow(
       'embedding_types is a list of 65; it may have',
     )

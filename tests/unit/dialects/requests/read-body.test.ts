@@ -11,7 +11,7 @@ test('a body is read with the fields that nobody declared', () => {
 describe('a wrong body is refused', () => {
   test.each([
     [{ count: 'x' }, 'count is "x"; it must be a number'],
-    [{ names: ['a', 5] }, 'names.1 is 5; it must be a string'],
+    [{ names: ['a', 5] }, 'names[1] is 5; it must be a string'],
     [
       { count: 1.5, names: {} },
       'count is 1.5; it must be a whole number; names is an object; it must be a list',
@@ -30,12 +30,12 @@ describe('a wrong body is refused', () => {
   test('with no more than five problems, however many there are', () => {
     const names = Array.from({ length: 10_000 }, () => 5)
     expect(() => readBody(Body, { names })).toThrow(
-      [0, 1, 2, 3, 4].map((index) => `names.${index} is 5; it must be a string`).join('; '),
+      [0, 1, 2, 3, 4].map((index) => `names[${index}] is 5; it must be a string`).join('; '),
     )
     try {
       readBody(Body, { names })
     } catch (error) {
-      expect((error as Error).message).not.toContain('names.5')
+      expect((error as Error).message).not.toContain('names[5]')
     }
   })
 })

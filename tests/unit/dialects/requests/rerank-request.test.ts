@@ -56,7 +56,7 @@ describe('the query', () => {
 })
 
 function COUNTED(count: number): string {
-  return `queries is a list of ${count}; there are 3 documents, so it must have 1 or 3 items`
+  return `queries is a list of ${count} for 3 documents; it must have one item, or one for each document`
 }
 
 describe('how many are wanted', () => {

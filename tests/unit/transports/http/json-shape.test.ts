@@ -4,7 +4,7 @@ import { parseJson } from '../../../../src/transports/http/body.ts'
 const parse = (text: string) => parseJson(Buffer.from(text))
 const TOO_DEEP = 'the body has lists or objects in more than 200 levels'
 const TOO_MANY_PARTS = 'the body has more than 200000 strings, lists and objects; send several requests'
-const TOO_MANY_VALUES = 'the body has more than 3000000 values; send several requests'
+const TOO_MANY_VALUES = 'the body has more than 1000000 values; send several requests'
 
 function listOf(item: string, count: number): string {
   return `[${Array.from({ length: count }, () => item).join(',')}]`
@@ -57,9 +57,9 @@ describe('parts', () => {
   })
 })
 
-test('numbers may be three million', () => {
-  expect(parse(listOf('7', 3_000_001))).toHaveLength(3_000_001)
-  expect(() => parse(listOf('7', 3_000_002))).toThrow(TOO_MANY_VALUES)
+test('numbers may be a million', () => {
+  expect(parse(listOf('7', 1_000_001))).toHaveLength(1_000_001)
+  expect(() => parse(listOf('7', 1_000_002))).toThrow(TOO_MANY_VALUES)
 })
 
 test('commas in a text count for nothing', () => {

@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest'
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
 import type { WireResponse } from '../../../../src/dialects/dispatch.ts'
 import { sendResponse } from '../../../../src/transports/http/send-response.ts'
-import { createServer } from '../../../../src/transports/http/server.ts'
+import { createServer, listen } from '../../../../src/transports/http/server.ts'
 
 async function sent(response: Partial<WireResponse>) {
   const app = createServer()
@@ -35,4 +38,24 @@ test('an answer without a body is an empty object', async () => {
 test('a large answer comes whole', async () => {
   const body = { data: Array.from({ length: 100_000 }, (_, index) => index / 3) }
   expect((await sent({ body })).body).toBe(JSON.stringify(body))
+})
+
+test('a client that does not read its answer loses it, and one that reads keeps its connection', async () => {
+  const app = createServer()
+  onTestFinished(() => app.close())
+  const body = { data: Array.from({ length: 8 }, () => 'x'.repeat(4_000_000)) }
+  const whole = { status: 200, body, jobOutput: 'list', headers: {}, route: undefined } as const
+  const replied = Promise.withResolvers<ServerResponse>()
+  app.get('/', (_request, reply) => {
+    replied.resolve(reply.raw)
+    return sendResponse(reply, whole, 100)
+  })
+  const url = await listen(app, '127.0.0.1', 0)
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').pause()
+  onTestFinished(() => void socket.destroy())
+  socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+  const raw = await replied.promise
+  await once(raw, 'close')
+  expect(raw.writableFinished).toBe(false)
+  expect((await (await fetch(url)).text()).length).toBeGreaterThan(32_000_000)
 })
