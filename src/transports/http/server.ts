@@ -73,8 +73,7 @@ export function createServer(options: ServerOptions = {}): FastifyInstance {
     // a path that cannot be decoded, or with a part that is too long: no hook has seen it
     frameworkErrors: (error, request, reply) => {
       void reply.header(REQUEST_ID, request.id)
-      const send = isGatewayPath(request.url) ? sendError : fail
-      Promise.resolve(send(error, request, reply)).catch(() => reply.raw.destroy())
+      void (isGatewayPath(request.url) ? sendError : fail)(error, request, reply)
     },
   })
   limitConnections(app, options.maxConnections ?? MAX_CONNECTIONS)
