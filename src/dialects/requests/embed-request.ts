@@ -46,10 +46,12 @@ export const EMBED_FIELDS = {
 }
 
 /** How texts come, for /openapi.json: they are read by plain loops. */
-const TEXT_ITEM = z.union([z.string(), z.array(z.int().nonnegative()), z.looseObject({ text: z.string() })])
+const TOKEN_IDS = { type: 'array', items: { type: 'integer', minimum: 0 } }
+const TEXT_OBJECT = { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] }
+const TEXT_ITEM = { anyOf: [{ type: 'string' }, TOKEN_IDS, TEXT_OBJECT] }
 export const TEXTS = z
   .unknown()
-  .meta(describe(z.union([z.string(), z.array(z.int().nonnegative()), z.array(TEXT_ITEM)])))
+  .meta({ anyOf: [{ type: 'string' }, TOKEN_IDS, { type: 'array', items: TEXT_ITEM }] })
 
 export const EmbedBody = z.looseObject(EMBED_FIELDS)
 
@@ -121,9 +123,4 @@ function readEncodings(fields: z.infer<typeof EmbedBody>): Encodings {
     format: name === 'base64' ? ({ dtype: 'float', base64: true } as const) : { dtype: name, base64: false },
   }))
   return { formats, areMany: formats.length > 1 }
-}
-
-function describe(schema: z.ZodType): Record<string, unknown> {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema)
-  return rest
 }
