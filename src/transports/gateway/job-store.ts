@@ -56,7 +56,7 @@ export class JobStore {
 
   /** Throws `overloaded` where the queue is full, `stopping` once closed, and what `admit` throws. */
   submit(submission: Submission): Job {
-    this.#refuseOnceClosed()
+    if (this.#closed) throw stopping()
     this.#open.check(submission.bytes)
     const { newId = randomUUID, now, retentionMs = RETENTION_MS } = this.#options
     const job = newJob({
@@ -85,7 +85,7 @@ export class JobStore {
     count: number,
     { workerId, ...wait }: WaitOptions & { readonly workerId: string },
   ): Promise<readonly Job[]> {
-    this.#refuseOnceClosed()
+    if (this.#closed) throw stopping()
     return this.#takers.wait({ serve: () => this.#handOut(count, workerId), otherwise: () => [] }, wait)
   }
 
@@ -145,7 +145,7 @@ export class JobStore {
     const job = this.#jobs.get(id)
     if (job === undefined) return undefined
     checkRetry(job)
-    this.#refuseOnceClosed()
+    if (this.#closed) throw stopping()
     this.#open.check(job.bytes)
     this.#kept.remove(job)
     // A worker that is to stop the old run must not stop the new one.
@@ -181,7 +181,7 @@ export class JobStore {
 
   /** Ids of jobs that a worker shall stop, as soon as there are some; none where the wait ended without. */
   async nextStops(workerId: string, wait: WaitOptions): Promise<readonly string[]> {
-    this.#refuseOnceClosed()
+    if (this.#closed) throw stopping()
     return this.#stops.next(workerId, wait)
   }
 
@@ -227,10 +227,6 @@ export class JobStore {
 
   get closed(): boolean {
     return this.#closed
-  }
-
-  #refuseOnceClosed(): void {
-    if (this.#closed) throw stopping()
   }
 
   #tryAgain(job: StoredJob): void {

@@ -47,7 +47,8 @@ export function isSwitch(name: string): boolean {
   return SWITCHES.includes(name)
 }
 
-type Wrong = readonly [value: unknown, says: string]
+/** `item`: the part of a list that is at fault. */
+type Wrong = readonly [value: unknown, says: string, item?: string]
 
 const WRONG: Readonly<Record<string, readonly Wrong[]>> = {
   ...each(COUNTS, [
@@ -75,9 +76,9 @@ const WRONG: Readonly<Record<string, readonly Wrong[]>> = {
     [{}, 'an object; it must be a string'],
   ]),
   ...each(ENCODINGS, [
-    ['hex', '"hex"; it'],
-    [7, '7; it'],
-    [['float', 'hex'], 'a list of 2; it'],
+    ['hex', '"hex"; it must be one of float, base64'],
+    [7, '7; it must be one of float, base64'],
+    [['float', 'hex'], '"hex"; it must be one of float, base64', '[1]'],
   ]),
   output_dtype: [
     ['base64', '"base64"; it must be one of float, int8, uint8, binary, ubinary'],
@@ -111,7 +112,7 @@ const WRONG: Readonly<Record<string, readonly Wrong[]>> = {
 export function wrongValues(name: string): readonly Wrong[] {
   const found = WRONG[name]
   if (found === undefined) throw new Error(`${name} is not in the table of settings`)
-  return found.map(([value, says]) => [value, `${name} is ${says}`])
+  return found.map(([value, says, item = '']) => [value, `${name}${item} is ${says}`])
 }
 
 function each(names: readonly string[], wrong: readonly Wrong[]): Record<string, readonly Wrong[]> {
