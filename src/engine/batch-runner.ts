@@ -43,9 +43,12 @@ export class BatchRunner {
     const groups = batch.filter((group) => !group.done)
     if (groups.length === 0) return
     const startMs = now()
-    const joined = joinRows(groups)
+    let tokens: number
     let result: RunResult
     try {
+      const joined = joinRows(groups)
+      // Told before it runs: the runner takes the buffers over.
+      tokens = joined.ids.length
       result = await this.#compute(joined)
     } catch (error) {
       return this.#recover(groups, error)
@@ -54,7 +57,7 @@ export class BatchRunner {
       groups.reduce((sum, { items }) => sum + items.length, 0),
       now() - startMs,
     )
-    const facts = { rows: groups.length, tokens: joined.ids.length, maxTokens, runMs: result.runMs }
+    const facts = { rows: groups.length, tokens, maxTokens, runMs: result.runMs }
     // In a turn of its own: what an observer throws is no failure of the batch.
     queueMicrotask(() => onBatch?.(facts))
     await this.#deliver(groups, result)

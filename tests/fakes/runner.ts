@@ -69,7 +69,11 @@ export class FakeRunner implements Runner {
     return this.#held[0]?.batch.ids.length ?? 0
   }
 
-  readonly run = (batch: RaggedBatch): Promise<RunResult> => {
+  readonly run = (given: RaggedBatch): Promise<RunResult> => {
+    // As a thread takes over what is transferred to it.
+    const { ids, bounds, typeStarts, unpooledTokens } = given
+    const buffers = [ids.buffer, bounds.buffer, typeStarts.buffer, unpooledTokens.buffer]
+    const batch = structuredClone(given, { transfer: buffers })
     const rows = rowsOf(batch)
     this.batches.push(rows)
     const { promise, resolve, reject } = Promise.withResolvers<RunResult>()
