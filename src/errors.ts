@@ -33,17 +33,26 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
+interface ServerErrorOptions {
+  readonly cause?: unknown
+  readonly retryAfterMs?: number | undefined
+  readonly param?: string | undefined
+}
+
 /** The one error class: its message names the item, the value and the limit. */
 export class ServerError extends Error {
   override readonly name = 'ServerError'
   readonly code: ErrorCode
   /** Milliseconds after which a retry is likely to succeed, where that can be told. */
   readonly retryAfterMs: number | undefined
+  /** The field of the request that is at fault, where it is one. */
+  readonly param: string | undefined
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+  constructor(code: ErrorCode, message: string, { cause, retryAfterMs, param }: ServerErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause })
     this.code = code
-    this.retryAfterMs = options.retryAfterMs
+    this.retryAfterMs = retryAfterMs
+    this.param = param
   }
 }
 

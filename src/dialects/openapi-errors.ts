@@ -12,7 +12,7 @@ function object(properties: Readonly<Record<string, unknown>>) {
 /** By the names under which `errorResponses` refers to them. */
 export const ERROR_SCHEMAS = {
   Error: object({
-    error: object({ message: string, type: string, param: { type: 'null' }, code: string }),
+    error: object({ message: string, type: string, param: { type: ['string', 'null'] }, code: string }),
     message: string,
     detail: string,
   }),

@@ -12,9 +12,9 @@ export const objectErrors: ErrorShape = {
   brief: openaiError,
 }
 
-function openaiError({ code, message }: ServerError): object {
+function openaiError({ code, message, param }: ServerError): object {
   const { type, wire } = ERRORS[code]
-  return { error: { message, type, param: null, code: wire } }
+  return { error: { message, type, param: param ?? null, code: wire } }
 }
 
 /** Text Embeddings Inference: a string, and a type. */

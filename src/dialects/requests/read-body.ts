@@ -18,7 +18,9 @@ export function readBody<S extends z.ZodType>(schema: S, body: unknown, what = '
     )
     return `${fieldName(issue.path) || what} is ${show(value)}; ${describeIssue(issue)}`
   })
-  throw new ServerError('invalid_request', problems.join('; '))
+  const [first] = result.error.issues
+  const param = first && (fieldName(withinUnion(first).path) || undefined)
+  throw new ServerError('invalid_request', problems.join('; '), { param })
 }
 
 /** Of a union the item that is wrong, where the value is a list as one of its forms is. */
@@ -37,7 +39,7 @@ function fieldName(path: readonly PropertyKey[]): string {
 /** What a value that was expected to be something else is told: that it is missing, or what it is. */
 export function notA(wanted: string, value: unknown, field: string): ServerError {
   const is = isGiven(value) ? `is ${show(value)}` : 'is missing'
-  return new ServerError('invalid_request', `${field} ${is}; it must be ${wanted}`)
+  return new ServerError('invalid_request', `${field} ${is}; it must be ${wanted}`, { param: field })
 }
 
 /** Fields of a body that may be anything. */

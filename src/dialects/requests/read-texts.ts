@@ -97,7 +97,9 @@ export function readIdLists(value: unknown, field: string): readonly NamedIds[] 
 /** Throws `invalid_request` for an empty list. */
 export function expectItems(list: readonly unknown[], field: string): void {
   if (list.length > 0) return
-  throw new ServerError('invalid_request', `${field} is an empty list; at least one item is needed`)
+  throw new ServerError('invalid_request', `${field} is an empty list; at least one item is needed`, {
+    param: field,
+  })
 }
 
 function readIds(list: readonly unknown[], field: string): readonly number[] {

@@ -9,7 +9,7 @@ import { runJob } from '../../../src/transports/runpod/job.ts'
 import type { FakeServiceOptions } from '../../fakes/service.ts'
 import { ask, askWell, openService, withoutIds } from './ask.ts'
 import type { ErrorFamily } from './error-families.ts'
-import { FAILURES, briefBody, errorBody, failureOf, statusOf } from './error-families.ts'
+import { FAILURES, briefBody, errorBody, failureOf, paramOf, statusOf } from './error-families.ts'
 import { isCount, isLimit, isSwitch, wrongValues } from './settings.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
@@ -287,7 +287,7 @@ async function expectRefusal(dialect: DialectCase, body: unknown, says: string):
     message: expect.stringContaining(says),
     code: 'invalid_request',
   })
-  expect(shown).toEqual(errorBody(failureOf('invalid_request'), dialect.errors, message))
+  expect(shown).toEqual(errorBody(failureOf('invalid_request'), dialect.errors, message, paramOf(shown)))
   expect(response.headers).toEqual({ 'x-should-retry': 'false' })
   expect(tasks.filter(({ kind }) => kind !== 'decode')).toEqual([])
 }

@@ -63,9 +63,14 @@ export function statusOf({ status, teiStatus }: Failure, family: ErrorFamily): n
   return family === 'tei' ? teiStatus : status
 }
 
-export function errorBody({ type, wire, teiType }: Failure, family: ErrorFamily, message: string): unknown {
+/** `param`: the field at fault, where the failure is that of a field. */
+export function errorBody(
+  { type, wire, teiType }: Failure,
+  family: ErrorFamily,
+  ...[message, param = null]: readonly [string, (string | null)?]
+): unknown {
   const bodies: Record<ErrorFamily, unknown> = {
-    object: { error: { message, type, param: null, code: wire }, message, detail: message },
+    object: { error: { message, type, param, code: wire }, message, detail: message },
     tei: { error: message, error_type: teiType },
     deepinfra: { detail: { error: message } },
     job: undefined,
@@ -84,7 +89,15 @@ export function isErrorBody(body: unknown, family: ErrorFamily): boolean {
   }
   const message = shown[family]
   if (typeof message !== 'string' || message === '') return false
-  return FAILURES.some((failure) => isDeepStrictEqual(body, errorBody(failure, family, message)))
+  const param = paramOf(body)
+  if (param !== null && !message.includes(param)) return false
+  return FAILURES.some((failure) => isDeepStrictEqual(body, errorBody(failure, family, message, param)))
+}
+
+/** The field that a failure names to clients of objects. */
+export function paramOf(body: unknown): string | null {
+  const { error } = (body ?? {}) as { error?: { param?: string | null } }
+  return error?.param ?? null
 }
 
 const TEI: readonly ErrorFamily[] = ['tei']

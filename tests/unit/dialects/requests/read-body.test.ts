@@ -57,3 +57,17 @@ test('of several names the first counts that is given, or the first of all', () 
   expect(firstField({ a: null, c: '' }, ['a', 'b', 'c'])).toBe('c')
   expect(firstField({}, ['a', 'b'])).toBe('a')
 })
+
+test('the field at fault is told to those who look for it', () => {
+  const paramOf = (body: unknown) => {
+    try {
+      readBody(Body, body)
+    } catch (error) {
+      return (error as { param?: string }).param
+    }
+    throw new Error('it was read')
+  }
+  expect(paramOf({ count: 'x' })).toBe('count')
+  expect(paramOf({ names: ['a', 5] })).toBe('names[1]')
+  expect(paramOf([])).toBeUndefined()
+})
