@@ -3,8 +3,8 @@ import { encodeJson } from '../src/base/encode-json.ts'
 import { dispatch } from '../src/dialects/dispatch.ts'
 import type { VectorFormat } from '../src/dialects/encode-vectors.ts'
 import { encodeVectors } from '../src/dialects/encode-vectors.ts'
-import type { EmbedResult, Service } from '../src/task.ts'
 import { median, printFigure, seededRandom, textOf } from './harness.ts'
+import { stubService } from './stub-service.ts'
 
 const TEXTS = 2048
 const TOKENS = 63
@@ -28,7 +28,7 @@ export async function benchEncode(): Promise<void> {
 async function reading(vectors: Float32Array): Promise<void> {
   const random = seededRandom(7)
   const body = { input: Array.from({ length: TEXTS }, () => textOf(TOKENS, random)), model: 'stub' }
-  const service = serviceOf(vectors)
+  const service = stubService(vectors, DIMENSIONS)
   await measure('reading the request and dispatching it', 3, async () => {
     const { error } = await dispatch({ method: 'POST', route: '/v1/embeddings', body }, service)
     if (error !== undefined) throw error
@@ -106,25 +106,4 @@ function unitVectors(): Float32Array {
     )
   }
   return vectors
-}
-
-/** Answers at once. */
-function serviceOf(vectors: Float32Array): Service {
-  const unused = () => Promise.reject(new Error('not part of this bench'))
-  return {
-    embed: async ({ texts }): Promise<EmbedResult> => ({
-      model: 'stub',
-      dimensions: DIMENSIONS,
-      vectors: vectors.subarray(0, texts.length * DIMENSIONS),
-      promptTokens: texts.length * TOKENS,
-      truncatedItems: 0,
-      timing: { tokenizeMs: 0, queueMs: 0, runMs: 1 },
-    }),
-    embedTokens: unused,
-    rerank: unused,
-    classify: unused,
-    tokenize: unused,
-    decode: unused,
-    models: () => [],
-  }
 }

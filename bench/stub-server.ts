@@ -1,36 +1,19 @@
 /** Run by http.ts: the direct routes over an engine that answers large vectors at once. Prints its address. */
-import type { EmbedResult, Service } from '../src/task.ts'
 import { Gate } from '../src/transports/gate.ts'
 import { directRoutes } from '../src/transports/http/direct-routes.ts'
 import { probes } from '../src/transports/http/probes.ts'
 import { createServer, listen } from '../src/transports/http/server.ts'
 import { Lifecycle } from '../src/transports/lifecycle.ts'
 import { seededRandom } from './harness.ts'
+import { stubService } from './stub-service.ts'
 
 const DIMENSIONS = 384
 const MAX_TEXTS = 2048
 const random = seededRandom(3)
 // Made beforehand: the bench measures how answers are written, not how this is filled.
 const VECTORS = Float32Array.from({ length: MAX_TEXTS * DIMENSIONS }, () => random() - 0.5)
-const unused = () => Promise.reject(new Error('not part of this bench'))
-const service: Service = {
-  embed: async ({ texts }): Promise<EmbedResult> => ({
-    model: 'stub',
-    dimensions: DIMENSIONS,
-    vectors: VECTORS.slice(0, texts.length * DIMENSIONS),
-    promptTokens: texts.length,
-    truncatedItems: 0,
-    timing: { tokenizeMs: 0, queueMs: 0, runMs: 1 },
-  }),
-  embedTokens: unused,
-  rerank: unused,
-  classify: unused,
-  tokenize: unused,
-  decode: unused,
-  models: () => [],
-}
 const lifecycle = new Lifecycle()
-lifecycle.ready(service)
+lifecycle.ready(stubService(VECTORS, DIMENSIONS))
 const gate = new Gate({ concurrency: 300, maxWaiting: 1000, maxWaitingBytes: 1e9 })
 const app = createServer()
 probes(app, lifecycle)

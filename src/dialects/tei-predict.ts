@@ -34,7 +34,7 @@ export const predict: Endpoint = {
   },
   async answer(request, service, options) {
     const { sequences, isBatch } = readSequences(request)
-    const answers = await classifySequences(sequences, readSettings(request), service, options)
+    const answers = await classifySequences({ sequences, settings: readSettings(request) }, service, options)
     // Hugging Face's clients send their settings apart, and take a batch only.
     const isNested = isBatch || 'parameters' in fieldsOf(request.body)
     return isNested ? answers : (answers[0] ?? [])
@@ -43,13 +43,22 @@ export const predict: Endpoint = {
 
 /** As `predict`, and always a list of what it answers for each: Hugging Face's own servers know no other. */
 export const classifyAll: Endpoint['answer'] = (request, service, options) =>
-  classifySequences(readSequences(request).sequences, readSettings(request), service, options)
+  classifySequences(
+    { sequences: readSequences(request).sequences, settings: readSettings(request) },
+    service,
+    options,
+  )
+
+interface Classification {
+  readonly sequences: readonly Sequence[]
+  readonly settings: ClassifySettings
+}
 
 /** Texts and pairs are asked for apart: their rows are made differently. */
 async function classifySequences(
-  sequences: readonly Sequence[],
-  settings: ClassifySettings,
-  ...[service, options]: readonly [Service, CallOptions]
+  { sequences, settings }: Classification,
+  service: Service,
+  options: CallOptions,
 ): Promise<LabelScores[]> {
   const answers: LabelScores[] = []
   for (const length of [1, 2]) {

@@ -49,15 +49,15 @@ export const score = endpoint({
     const name = readModel(fields, undefined)
     const texts = { model: name, prompt: readPrompt(fields), ...readTruncation(fields) }
     const task: RerankTask = { kind: 'rerank', query, documents, ...texts }
-    const { model, scores, promptTokens } = canRerank(service, name)
-      ? await rerank(task, fields.raw_scores ?? false, service, options)
-      : await compare(task, service, options)
+    const judge = canRerank(service, name) ? rerank : compare
+    const { model, scores, logits, promptTokens } = await judge(task, service, options)
+    const values = fields.raw_scores ? logits : scores
     return {
       id: newId('score'),
       object: 'list',
       created: unixSeconds(),
       model: name ?? model,
-      data: Array.from(scores, (value, index) => ({ index, object: 'score', score: shortenFloat32(value) })),
+      data: Array.from(values, (value, index) => ({ index, object: 'score', score: shortenFloat32(value) })),
       usage: usage(promptTokens),
     }
   },
@@ -70,9 +70,8 @@ function canRerank(service: Service, name: string | undefined): boolean {
   return able.some(({ capabilities }) => capabilities.includes('rerank'))
 }
 
-async function rerank(task: RerankTask, rawScores: boolean, service: Service, options: CallOptions) {
-  const { scores, logits, ...facts } = await service.rerank(task, options)
-  return { ...facts, scores: rawScores ? logits : scores }
+function rerank(task: RerankTask, service: Service, options: CallOptions) {
+  return service.rerank(task, options)
 }
 
 async function compare({ query, documents, ...rest }: RerankTask, service: Service, options: CallOptions) {
@@ -80,7 +79,8 @@ async function compare({ query, documents, ...rest }: RerankTask, service: Servi
   const texts = [...firsts, ...documents]
   const result = await service.embed({ ...rest, kind: 'embed', texts, normalize: true }, options)
   const pairs = documents.map((_, index) => [firsts.length === 1 ? 0 : index, firsts.length + index] as const)
-  return { ...result, scores: cosines(result, pairs) }
+  const scores = cosines(result, pairs)
+  return { ...result, scores, logits: scores }
 }
 
 /** Both sides have had two names. Throws `invalid_request`. */

@@ -9,13 +9,11 @@ test('typed arrays become lists of numbers, those of a Float32Array with short t
     data: [{ embedding: Float32Array.of(0.1, -2), index: 0 }],
     int8: Int8Array.of(-128, 127),
     uint8: [Uint8Array.of(255)],
-    int32: Int32Array.of(70_000),
   }
   expect(await plainJson(body)).toEqual({
     data: [{ embedding: [0.1, -2], index: 0 }],
     int8: [-128, 127],
     uint8: [[255]],
-    int32: [70_000],
   })
 })
 
