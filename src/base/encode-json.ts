@@ -19,7 +19,7 @@ const LONG_STRING = 1024
  */
 export async function encodeJson(value: unknown): Promise<Buffer> {
   if (countValues(value, TURN_VALUES) <= TURN_VALUES) return Buffer.from(JSON.stringify(value) ?? 'null')
-  const bytes = new JsonBytes()
+  const bytes = new JsonBytes(Math.min(MOST_EXPECTED_BYTES, guessBytes(value)))
   let valueCount = 0
   for (const { piece, values } of cut(value)) {
     if (typeof piece === 'string') bytes.text(piece)
@@ -30,6 +30,18 @@ export async function encodeJson(value: unknown): Promise<Buffer> {
     await setImmediate()
   }
   return bytes.join()
+}
+
+const MOST_EXPECTED_BYTES = 64_000_000
+const BYTES_A_NUMBER = 13
+
+/** The items of a list tend to be alike: it is judged by its first one, a little more than that makes up for the rest. */
+function guessBytes(value: unknown): number {
+  if (typeof value === 'string') return value.length + 4
+  if (typeof value !== 'object' || value === null) return BYTES_A_NUMBER
+  if (isNumberArray(value)) return BYTES_A_NUMBER * value.length
+  if (Array.isArray(value)) return 64 + Math.ceil(1.01 * value.length * (guessBytes(value[0]) + 1))
+  return Object.entries(value).reduce((sum, [key, inner]) => sum + key.length + 4 + guessBytes(inner), 2)
 }
 
 interface Piece {

@@ -15,13 +15,18 @@ const COMMA = 0x2c
 /** JSON that grows, in pieces: nothing is copied before all is there. */
 export class JsonBytes {
   readonly #pieces: Buffer[] = []
-  #piece = Buffer.allocUnsafeSlow(LEAST_PIECE_BYTES)
-  #view = viewOf(this.#piece)
+  #piece: Buffer
+  #view: DataView
   #used = 0
 
+  /** What fits into `expectedBytes` is in one piece, and never copied. */
+  constructor(expectedBytes = 0) {
+    this.#piece = Buffer.allocUnsafeSlow(Math.max(LEAST_PIECE_BYTES, expectedBytes))
+    this.#view = viewOf(this.#piece)
+  }
+
   text(text: string): void {
-    // a unit of UTF-16 takes three bytes at most
-    this.#makeRoom(3 * text.length)
+    this.#makeRoom(Buffer.byteLength(text))
     this.#used += this.#piece.write(text, this.#used)
   }
 
@@ -41,6 +46,8 @@ export class JsonBytes {
   /** All of it, in turns. Ends the growth. */
   async join(): Promise<Buffer> {
     this.#pieces.push(this.#piece.subarray(0, this.#used))
+    const [only, another] = this.#pieces
+    if (only !== undefined && another === undefined) return only
     const joined = Buffer.allocUnsafeSlow(this.#pieces.reduce((sum, piece) => sum + piece.length, 0))
     let copied = 0
     let turnBytes = 0
