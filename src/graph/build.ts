@@ -1,13 +1,23 @@
+import { ServerError } from '../errors.ts'
 import type { ModelSpec } from '../model/spec.ts'
 import { GraphBuilder } from './builder.ts'
 import { checkGraph } from './check.ts'
 import { ConfigReader } from './config-reader.ts'
 import type { CompiledGraph } from './contract.ts'
 import { OUTPUT, TOKENS } from './contract.ts'
-import { encodeGraph } from './encode.ts'
+import type { Family } from './families/family.ts'
 import { findFamily } from './families/registry.ts'
+import type { ClassifierPlan } from './heads/classifier.ts'
 import { buildClassifier } from './heads/classifier.ts'
-import { buildEmbedding } from './heads/embedding.ts'
+import type { EmbeddingShop } from './heads/embedding.ts'
+import { buildEmbeddingHead } from './heads/embedding.ts'
+import type { HeadOutputs } from './heads/head-outputs.ts'
+import type { LanguageHeadPlan } from './heads/sparse.ts'
+import { buildSparse } from './heads/sparse.ts'
+import { OUTPUT_TENSOR, buildAnswers } from './heads/yes-no.ts'
+import type { Value } from './ir.ts'
+import type { EncoderPlan } from './layers/encoder-plan.ts'
+import type { Workshop } from './layers/encoder.ts'
 import { buildEncoder } from './layers/encoder.ts'
 import type { TargetName } from './target.ts'
 import { TARGETS } from './target.ts'
@@ -18,35 +28,90 @@ import { TensorTable } from './tensor-table.ts'
  * `model_invalid` (tensor missing, unknown, or of the wrong shape) or `graph_invalid` (our own mistake).
  */
 export function buildGraph(spec: ModelSpec, target: TargetName): CompiledGraph {
-  const family = findFamily(spec.name, spec.modelType)
-  const plan = family.plan(new ConfigReader(spec.name, spec.config))
-  const tensors = new TensorTable(spec, family.prefixes, family.probe)
-  const { kernels } = TARGETS[target]
+  const family = findFamily(spec)
+  const config = new ConfigReader(spec.name, spec.config)
+  const plan = family.plan(config)
+  const tensors = new TensorTable(spec, family)
+  const { kernels, headKernels } = TARGETS[target]
   const b = new GraphBuilder()
 
-  const states = buildEncoder(b, plan, tensors, kernels)
-  const { head } = spec
-  const { output, vectorWidth, tokens } =
-    head.kind === 'embedding'
-      ? buildEmbedding(b, states, head.steps)
-      : buildClassifier(b, states, {
-          plan: family.classifier,
-          tensors,
-          kernels,
-          labelCount: head.labels.length,
-          activation: head.activation,
-        })
+  const shop = { b, tensors, kernels, headKernels }
+  const layers: Value[] = []
+  const states = buildEncoder(shop, plan, (layer) => layers.push(layer))
+  const headShop = { ...shop, layers, kernels: headKernels }
+  const { output, vectorWidth, tokens, padId } = buildHead(headShop, states, { spec, family, config, plan })
   const unusedTensors = tensors.unused(family.body, family.ignored)
   const graph = b.finish({ [OUTPUT]: output, ...(tokens && { [TOKENS]: tokens }) })
   checkGraph(graph)
   return {
-    bytes: encodeGraph(graph),
+    graph,
     inputs: b.roles,
+    padId: plan.embeddings.positions?.padId ?? padId,
+    lengthStep: b.lengthStep,
+    window: widestWindow(plan),
     outputWidth: output.shape[1] as number,
     vectorWidth,
     tokenWidth: (tokens?.shape[1] as number | undefined) ?? 0,
     maxTokens: plan.maxTokens,
     vocabularySize: plan.vocabularySize,
     unusedTensors,
+    isSparse: spec.head.kind === 'sparse',
   }
+}
+
+/** Pieces that hold what the layer with the widest window sees hold what the others see. */
+function widestWindow({ layers }: EncoderPlan): number | undefined {
+  const windows = layers.flatMap(({ attention }) => attention.window ?? [])
+  return windows.length === 0 ? undefined : Math.max(...windows)
+}
+
+interface HeadContext {
+  readonly spec: ModelSpec
+  readonly family: Family
+  readonly config: ConfigReader
+  readonly plan: EncoderPlan
+}
+
+function buildHead(
+  shop: Workshop & EmbeddingShop,
+  states: Value,
+  { spec, family, config, plan }: HeadContext,
+): HeadOutputs {
+  const { head } = spec
+  if (head.kind === 'embedding') return buildEmbeddingHead(shop, states, head)
+  if (head.kind === 'sparse') {
+    const languageHead = languageHeadOf(family, spec, config)
+    return buildSparse(shop, states, { plan: languageHead, body: plan, head })
+  }
+  const { labels, activation, answers } = head
+  if (answers === undefined) {
+    const classifier = classifierOf(family, spec, config)
+    return buildClassifier(shop, states, { plan: classifier, labelCount: labels.length, activation })
+  }
+  const hasOutputMatrix = Object.hasOwn(spec.tensors, OUTPUT_TENSOR)
+  return buildAnswers(shop, states, { plan, config, answers, activation, hasOutputMatrix })
+}
+
+function languageHeadOf(
+  { languageHead }: Family,
+  { name, modelType }: ModelSpec,
+  config: ConfigReader,
+): LanguageHeadPlan {
+  if (languageHead !== undefined) return languageHead(config)
+  throw new ServerError(
+    'model_unsupported',
+    `${name}: sparse models of model_type "${modelType}" are not supported`,
+  )
+}
+
+function classifierOf(
+  { classifier }: Family,
+  { name, modelType }: ModelSpec,
+  config: ConfigReader,
+): ClassifierPlan {
+  if (classifier !== undefined) return classifier(config)
+  throw new ServerError(
+    'model_unsupported',
+    `${name}: classifiers of model_type "${modelType}" are not supported`,
+  )
 }

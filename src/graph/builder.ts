@@ -1,13 +1,13 @@
 /** Grows a graph node by node; a node whose operands do not fit throws where it is added. */
 import { ServerError } from '../errors.ts'
-import type { TensorDtype, TensorRef } from '../model/spec.ts'
+import type { TensorRef } from '../model/spec.ts'
 import type { InputRole } from './contract.ts'
 import { INPUTS } from './contract.ts'
-import type { Attribute, Dtype, Graph, GraphNode, Initializer, Shape, Value } from './ir.ts'
+import type { Attribute, Dtype, Graph, GraphNode, Initializer, Shape, Value, WeightRecipe } from './ir.ts'
 import { ONNX_TYPES, formatShape } from './ir.ts'
-import { inferOutput } from './ops.ts'
-
-const TENSOR_DTYPES: Readonly<Record<TensorDtype, Dtype>> = { F32: 'f32', F16: 'f16', BF16: 'bf16', I8: 'i8' }
+import { inferOutputs } from './ops.ts'
+import { prune } from './prune.ts'
+import { TENSOR_DTYPES, shapeOf, tensorOf } from './recipe.ts'
 
 export class GraphBuilder {
   readonly #inputs = new Map<InputRole, Value>()
@@ -15,10 +15,21 @@ export class GraphBuilder {
   readonly #nodes: GraphNode[] = []
   readonly #shared = new Map<string, Value>()
   #count = 0
+  #lengthStep = 1
 
   /** The roles asked for so far, in the order of the graph's inputs. */
   get roles(): readonly InputRole[] {
     return [...this.#inputs.keys()]
+  }
+
+  /** S is a multiple of it. */
+  get lengthStep(): number {
+    return this.#lengthStep
+  }
+
+  /** Asks for rows of a multiple of `step` tokens, a power of two: so the largest that a kernel wants suits all of them. */
+  padLengths(step: number): void {
+    this.#lengthStep = Math.max(this.#lengthStep, step)
   }
 
   input(role: InputRole): Value {
@@ -31,9 +42,24 @@ export class GraphBuilder {
 
   /** A tensor of the model's files, in the dtype it is stored in. The same tensor is listed once. */
   tensor(ref: TensorRef): Value {
-    return this.share(`${ref.file}:${ref.byteOffset}`, () => {
+    // A whole tensor and its first block of rows begin at the same place.
+    return this.share(`${ref.file}:${ref.byteOffset} ${ref.dtype}${formatShape(ref.shape)}`, () => {
       const value = { name: this.#name('w'), dtype: TENSOR_DTYPES[ref.dtype], shape: ref.shape }
       this.#initializers.push({ value, source: ref })
+      return value
+    })
+  }
+
+  /**
+   * A weight as a recipe makes it; where the file holds its very bytes, it is the tensor that lies there. The same recipe is
+   * listed once.
+   */
+  weight(recipe: WeightRecipe): Value {
+    const ready = tensorOf(recipe)
+    if (ready !== undefined) return this.tensor(ready)
+    return this.share(`recipe ${JSON.stringify(recipe)}`, () => {
+      const value: Value = { name: this.#name('w'), dtype: recipe.dtype, shape: shapeOf(recipe) }
+      this.#initializers.push({ value, source: recipe })
       return value
     })
   }
@@ -56,7 +82,27 @@ export class GraphBuilder {
     inputs: readonly (Value | undefined)[],
     attributes: Record<string, Attribute> = {},
   ): Value {
-    return this.#add(op, inputs, attributes, undefined)
+    return this.#add(op, inputs, attributes)[0]
+  }
+
+  /** All outputs of a node that has several. `writesAll`: they are named though nobody may use them. */
+  outputs(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute> = {},
+    { writesAll = false } = {},
+  ): readonly Value[] {
+    return this.#add(op, inputs, attributes, { writesAll })
+  }
+
+  /** A node whose output's shape no operand tells. */
+  shaped(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    output: Omit<Value, 'name'>,
+    attributes: Record<string, Attribute> = {},
+  ): Value {
+    return this.#add(op, inputs, attributes, { declared: { name: '', ...output } })[0]
   }
 
   cast(x: Value, dtype: Dtype): Value {
@@ -83,7 +129,7 @@ export class GraphBuilder {
     const dims = this.share(`reshape ${sizes.join()}`, () =>
       this.constant(BigInt64Array.from(sizes, BigInt), [sizes.length]),
     )
-    return this.#add('Reshape', [x, dims], {}, { name: '', dtype: x.dtype, shape })
+    return this.shaped('Reshape', [x, dims], { dtype: x.dtype, shape })
   }
 
   /** Makes a value once for each key. */
@@ -102,10 +148,10 @@ export class GraphBuilder {
     return {
       inputs: [...this.#inputs.values()],
       initializers: this.#initializers,
-      nodes: this.#nodes.map((node) => ({
+      nodes: prune(this.#nodes, names.keys()).map((node) => ({
         ...node,
         inputs: node.inputs.map(renamed),
-        output: { ...node.output, name: renamed(node.output.name) },
+        outputs: node.outputs.map((output) => ({ ...output, name: renamed(output.name) })),
       })),
       outputs: Object.entries(outputs).map(([name, value]) => ({ ...value, name })),
     }
@@ -113,13 +159,17 @@ export class GraphBuilder {
 
   #add(
     op: string,
-    inputs: readonly (Value | undefined)[],
+    operands: readonly (Value | undefined)[],
     attributes: Record<string, Attribute>,
-    declared?: Value,
-  ) {
-    const output: Value = { name: this.#name('v'), ...inferOutput(op, inputs, attributes, declared) }
-    this.#nodes.push({ op, inputs: inputs.map((value) => value?.name ?? ''), attributes, output })
-    return output
+    { declared, writesAll = false }: { readonly declared?: Value; readonly writesAll?: boolean } = {},
+  ): readonly [Value, ...Value[]] {
+    // Optional operands at the end need no place.
+    const inputs = operands.slice(0, 1 + operands.findLastIndex((operand) => operand !== undefined))
+    const facts = inferOutputs(op, inputs, attributes, declared)
+    const outputs = facts.map((fact) => ({ name: this.#name('v'), ...fact }))
+    const node = { op, inputs: inputs.map((value) => value?.name ?? ''), attributes, outputs }
+    this.#nodes.push(writesAll ? { ...node, writesAll } : node)
+    return outputs as [Value, ...Value[]]
   }
 
   #name(kind: string): string {

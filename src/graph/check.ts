@@ -2,7 +2,7 @@
 import { ServerError } from '../errors.ts'
 import type { Graph, Value } from './ir.ts'
 import { formatShape } from './ir.ts'
-import { inferOutput } from './ops.ts'
+import { OPERATORS, inferOutputs } from './ops.ts'
 
 /** Throws `graph_invalid` at the first name defined twice or never, or value whose dtype or shape is not what it says. */
 export function checkGraph(graph: Graph): void {
@@ -23,9 +23,20 @@ export function checkGraph(graph: Graph): void {
   for (const initializer of graph.initializers) define(initializer.value)
   for (const node of graph.nodes) {
     const operands = node.inputs.map((name) => (name === '' ? undefined : lookup(name, node.op)))
-    const found = inferOutput(node.op, operands, node.attributes, node.output)
-    expectSame(node.output, found, `${node.op} makes`)
-    define(node.output)
+    const found = inferOutputs(node.op, operands, node.attributes, node.outputs[0])
+    const named = node.outputs.filter(({ name }) => name !== '').length
+    if ((node.writesAll ?? OPERATORS[node.op]?.writesAll) === true && named < found.length)
+      throw new ServerError(
+        'graph_invalid',
+        `${node.op} names ${named} of the ${found.length} outputs that it writes`,
+      )
+    for (const [index, output] of node.outputs.entries()) {
+      if (output.name === '' && index > 0) continue
+      const fact = found[index]
+      if (fact === undefined) throw new ServerError('graph_invalid', `${node.op} has no output ${index}`)
+      expectSame(output, fact, `${node.op} makes`)
+      define(output)
+    }
   }
   for (const output of graph.outputs) expectSame(output, lookup(output.name, 'the output'), 'the graph makes')
 }

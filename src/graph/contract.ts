@@ -2,7 +2,7 @@
  * What a graph and the runtime agree on: the inputs that a graph may ask for, each filled from a ragged batch.
  * A graph lists the roles it uses; `runtime/feeds.ts` fills exactly those.
  */
-import type { Dtype, Shape } from './ir.ts'
+import type { Dtype, Graph, Shape } from './ir.ts'
 
 export const INPUTS = {
   /** Token ids of all rows, one after the other. */
@@ -11,18 +11,44 @@ export const INPUTS = {
   types: { dtype: 'i32', shape: ['T'] },
   /** Index of a token within its row. */
   positions: { dtype: 'i32', shape: ['T'] },
+  /** Place of a token among those of its row that are no padding tokens, from 1; 0 for a padding token in a text. */
+  counted_positions: { dtype: 'i32', shape: ['T'] },
   /** Packed index of token s of row b; past the end of a row its first token again, so that a maximum ignores padding. */
   padded_rows: { dtype: 'i32', shape: ['B', 'S'] },
   /** Index of each packed token in the flattened [B*S] layout. */
   packed_rows: { dtype: 'i32', shape: ['T'] },
+  /** Where each row begins among the packed tokens, and where the last one ends. */
+  bounds: { dtype: 'i32', shape: ['B+1'] },
+  /**
+   * What PackedMultiHeadAttention calls token_offset: places in the flattened [B*S] layout, of the packed tokens in order,
+   * then of the padding.
+   */
+  padded_places: { dtype: 'i32', shape: ['B', 'S'] },
   /** Tokens of each row, minus one: what GroupQueryAttention calls seqlens_k. */
   last_positions: { dtype: 'i32', shape: ['B'] },
-  /** S itself. */
+  /** 0, 1, 2 …: all positions up to S. */
+  steps: { dtype: 'i32', shape: ['S'] },
+  /** S itself: tokens of the longest row, rounded up to what the graph's kernels want. */
   max_length: { dtype: 'i32', shape: [] },
+  /**
+   * Of attention within a window, for which long rows are cut into pieces that overlap (`runtime/pieces.ts`): P pieces, C
+   * tokens of the longest. As padded_rows, of the pieces.
+   */
+  padded_pieces: { dtype: 'i32', shape: ['P', 'C'] },
+  /** Index of each packed token in the flattened [P*C] layout, in the piece that holds all that it sees. */
+  packed_pieces: { dtype: 'i32', shape: ['T'] },
+  /** Tokens of each piece, minus one. */
+  last_piece_positions: { dtype: 'i32', shape: ['P'] },
+  /** 0, 1, 2 …: all positions up to C. */
+  piece_steps: { dtype: 'i32', shape: ['C'] },
+  /** C itself. */
+  max_piece_length: { dtype: 'i32', shape: [] },
   /** Packed index of each row's first pooled token. */
   first_rows: { dtype: 'i32', shape: ['B'] },
   /** Packed index of each row's last token. */
   last_rows: { dtype: 'i32', shape: ['B'] },
+  /** Packed index of each row's last token that is no padding token; of its first where all are. */
+  last_counted_rows: { dtype: 'i32', shape: ['B'] },
   /** As padded_rows, over the pooled tokens only. */
   pooled_rows: { dtype: 'i32', shape: ['B', 'S'] },
   /** Averaging matrix: 1 / n over the n pooled tokens of a row. */
@@ -45,9 +71,15 @@ export const OUTPUT = 'output'
 export const TOKENS = 'tokens'
 
 export interface CompiledGraph {
-  /** A serialized ONNX ModelProto whose large initializers point into the model's own files. */
-  readonly bytes: Uint8Array<ArrayBuffer>
+  /** Large initializers point into the model's own files, or are recipes still to be carried out. */
+  readonly graph: Graph
   readonly inputs: readonly InputRole[]
+  /** The token that `counted_positions` and `last_counted_rows` do not count, of graphs that ask for them. */
+  readonly padId?: number | undefined
+  /** S is a multiple of it. */
+  readonly lengthStep: number
+  /** How far the attention of graphs that ask for pieces sees at most. */
+  readonly window?: number | undefined
   /** D of the output. */
   readonly outputWidth: number
   /** D without the length that may stand last. */
@@ -58,6 +90,8 @@ export interface CompiledGraph {
   readonly maxTokens: number
   /** Ids must be below this. */
   readonly vocabularySize: number
+  /** Most numbers of an output are 0: rows are told by what is not. */
+  readonly isSparse: boolean
   /** Tensors of the folder that this graph has no use for. */
   readonly unusedTensors: readonly string[]
 }

@@ -1,4 +1,5 @@
 /** The graph as an ONNX ModelProto: protocol buffers, onnx.proto of ONNX 1.19, written by hand because we need ten messages. */
+import { ServerError } from '../errors.ts'
 import type { TensorRef } from '../model/spec.ts'
 import type { Attribute, Graph, GraphNode, Initializer, Value } from './ir.ts'
 import { ONNX_TYPES } from './ir.ts'
@@ -41,9 +42,11 @@ export function encodeGraph(graph: Graph): Uint8Array<ArrayBuffer> {
 }
 
 function writeNode(message: Message, node: GraphNode): void {
-  for (const input of node.inputs) message.text(1, input)
-  message.text(2, node.output.name)
-  message.text(3, node.output.name)
+  // Left out rather than empty where nothing follows: LayerNormalization reads a last input that has no name, and crashes.
+  const inputs = node.inputs.slice(0, 1 + node.inputs.findLastIndex((name) => name !== ''))
+  for (const input of inputs) message.text(1, input)
+  for (const output of node.outputs) message.text(2, output.name)
+  message.text(3, node.outputs[0]?.name ?? '')
   message.text(4, node.op)
   for (const [name, attribute] of Object.entries(node.attributes)) {
     message.message(5, (proto) => writeAttribute(proto, name, attribute))
@@ -73,6 +76,8 @@ function writeInitializer(message: Message, { value, source }: Initializer): voi
   message.int(2, ONNX_TYPES[value.dtype])
   message.text(8, value.name)
   if (source instanceof Uint8Array) message.raw(9, source)
+  else if ('parts' in source)
+    throw new ServerError('graph_invalid', `the numbers of ${value.name} have not been made yet`)
   else writeLocation(message, source)
 }
 

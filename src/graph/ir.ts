@@ -4,8 +4,9 @@
  * N attention heads · D width of a head · V vocabulary.
  */
 import type { TensorRef } from '../model/spec.ts'
+import type { Matrix } from './matrix.ts'
 
-export type Dtype = 'f32' | 'f16' | 'bf16' | 'i8' | 'i32' | 'i64'
+export type Dtype = 'f32' | 'f16' | 'bf16' | 'i8' | 'i32' | 'i64' | 'bool'
 
 /** TensorProto.DataType of ONNX. */
 export const ONNX_TYPES: Readonly<Record<Dtype, number>> = {
@@ -13,6 +14,7 @@ export const ONNX_TYPES: Readonly<Record<Dtype, number>> = {
   i8: 3,
   i32: 6,
   i64: 7,
+  bool: 9,
   f16: 10,
   bf16: 16,
 }
@@ -38,13 +40,33 @@ export interface GraphNode {
   /** '' stands for an optional input that is left out. */
   readonly inputs: readonly string[]
   readonly attributes: Readonly<Record<string, Attribute>>
-  readonly output: Value
+  /** The name '' stands for an output that nobody uses. */
+  readonly outputs: readonly Value[]
+  /** On its provider the kernel writes every output, used or not (an operator that does so everywhere says it itself). */
+  readonly writesAll?: true
+}
+
+/** What numbers of a model can be computed in. */
+export type FloatDtype = 'f32' | 'f16' | 'bf16'
+
+/**
+ * A weight that no file holds as a kernel wants it. Its numbers are made before the session is (`runtime/weights.ts`), and
+ * kept for the next start.
+ */
+export interface WeightRecipe {
+  readonly dtype: FloatDtype
+  /** One below the other: [rows, …] each. */
+  readonly parts: readonly Matrix[]
+  /** Given, the parts are of one shape and take turns, so many rows at a time: heads of query, key and value side by side. */
+  readonly turnRows?: number
+  /** One is added to every number: norms that are stored less one. */
+  readonly plusOne?: boolean
 }
 
 export interface Initializer {
   readonly value: Value
-  /** Bytes in a file, used where they lie; or bytes carried by the graph itself. */
-  readonly source: TensorRef | Uint8Array
+  /** Bytes in a file, used where they lie; or still to be made; or carried by the graph itself. */
+  readonly source: TensorRef | WeightRecipe | Uint8Array
 }
 
 export interface Graph {

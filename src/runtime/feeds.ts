@@ -1,6 +1,8 @@
 /** Lays a ragged batch out as the inputs that a graph asks for. */
 import type { InputRole } from '../graph/contract.ts'
 import { INPUTS } from '../graph/contract.ts'
+import type { Pieces } from './pieces.ts'
+import { cutIntoPieces } from './pieces.ts'
 import type { RaggedBatch } from './runner.ts'
 
 export interface Feed {
@@ -12,14 +14,33 @@ interface Layout {
   readonly B: number
   readonly T: number
   readonly S: number
+  readonly 'B+1': number
+  readonly P: number
+  readonly C: number
+  readonly padId: number | undefined
+  readonly pieces: Pieces
+}
+
+/** What else a graph says of its inputs: a part of `CompiledGraph`. */
+export interface FeedOptions {
+  readonly padId?: number | undefined
+  readonly lengthStep?: number
+  readonly window?: number | undefined
 }
 
 /** One feed for each role, in the shapes of `graph/contract.ts`. */
-export function layOut(batch: RaggedBatch, roles: readonly InputRole[]): Map<InputRole, Feed> {
+export function layOut(
+  batch: RaggedBatch,
+  roles: readonly InputRole[],
+  { padId, lengthStep = 1, window }: FeedOptions = {},
+): Map<InputRole, Feed> {
   const B = batch.bounds.length - 1
-  let S = 0
-  for (let b = 0; b < B; b++) S = Math.max(S, lengthOf(batch, b))
-  const layout: Layout = { B, T: batch.ids.length, S }
+  let longest = 0
+  for (let b = 0; b < B; b++) longest = Math.max(longest, lengthOf(batch, b))
+  const S = Math.ceil(longest / lengthStep) * lengthStep
+  const pieces = cutIntoPieces(batch.bounds, window)
+  const P = pieces.starts.length
+  const layout: Layout = { B, T: batch.ids.length, S, 'B+1': B + 1, P, C: pieces.longest, padId, pieces }
   return new Map(
     roles.map((role) => {
       const dims = INPUTS[role].shape.map((letter) => layout[letter])
@@ -35,32 +56,86 @@ const FILLERS: Readonly<
   types: (batch, { T }) =>
     eachToken(batch, new Int32Array(T), (index, b) => (index < at(batch.typeStarts, b) ? 0 : 1)),
   positions: (batch, { T }) => eachToken(batch, new Int32Array(T), (index) => index),
+  counted_positions: countedPositions,
   padded_rows: (batch, layout) => paddedRows(batch, layout, () => 0),
   packed_rows: (batch, { T, S }) => eachToken(batch, new Int32Array(T), (index, b) => b * S + index),
+  bounds: (batch) => batch.bounds,
+  padded_places: paddedPlaces,
   last_positions: (batch, { B }) => eachRow(B, (b) => lengthOf(batch, b) - 1),
+  steps: (_, { S }) => Int32Array.from({ length: S }, (_, index) => index),
   max_length: (_, { S }) => Int32Array.of(S),
+  padded_pieces: (_, { pieces: { starts, ends, longest } }) => paddedSpans(starts, ends, longest),
+  packed_pieces: (_, { T, pieces }) => packedPieces(pieces, T),
+  last_piece_positions: (_, { P, pieces: { starts, ends } }) =>
+    eachRow(P, (p) => at(ends, p) - at(starts, p) - 1),
+  piece_steps: (_, { C }) => Int32Array.from({ length: C }, (_, index) => index),
+  max_piece_length: (_, { C }) => Int32Array.of(C),
   first_rows: (batch, { B }) => eachRow(B, (b) => at(batch.bounds, b) + skipped(batch, b)),
   last_rows: (batch, { B }) => eachRow(B, (b) => at(batch.bounds, b + 1) - 1),
+  last_counted_rows: (batch, { B, padId }) => eachRow(B, (b) => lastCounted(batch, b, padId)),
   pooled_rows: (batch, layout) => paddedRows(batch, layout, (b) => skipped(batch, b)),
   mean_weights: (batch, layout) => averages(batch, layout, (count) => 1 / count),
   mean_sqrt_weights: (batch, layout) => averages(batch, layout, (count) => 1 / Math.sqrt(count)),
   position_weights: positionWeights,
 }
 
-/** Tokens that pooling skips. A prompt that fills the row leaves its last token, so that no row pools nothing. */
+/** Tokens that pooling skips. A prompt that fills the row leaves its last token, so that no row with tokens pools nothing. */
 function skipped(batch: RaggedBatch, b: number): number {
-  return Math.min(at(batch.unpooledTokens, b), lengthOf(batch, b) - 1)
+  return Math.max(0, Math.min(at(batch.unpooledTokens, b), lengthOf(batch, b) - 1))
 }
 
-/** [B, S] packed indices of each row's tokens from `from(b)` on; what is past the end repeats the first of them. */
+function lastCounted(batch: RaggedBatch, b: number, padId: number | undefined): number {
+  const first = at(batch.bounds, b)
+  let last = at(batch.bounds, b + 1) - 1
+  while (last > first && at(batch.ids, last) === padId) last--
+  return last
+}
+
+function countedPositions(batch: RaggedBatch, { T, padId }: Layout): Int32Array {
+  let count = 0
+  return eachToken(batch, new Int32Array(T), (index, b) => {
+    if (index === 0) count = 0
+    return at(batch.ids, at(batch.bounds, b) + index) === padId ? 0 : ++count
+  })
+}
+
+/** [B, S] packed indices of each row's tokens from `from(b)` on. */
 function paddedRows(batch: RaggedBatch, { B, S }: Layout, from: (b: number) => number): Int32Array {
-  const rows = new Int32Array(B * S)
-  for (let b = 0; b < B; b++) {
-    const first = at(batch.bounds, b) + from(b)
-    const end = at(batch.bounds, b + 1)
-    for (let s = 0; s < S; s++) rows[b * S + s] = first + s < end ? first + s : first
+  const starts = eachRow(B, (b) => at(batch.bounds, b) + from(b))
+  return paddedSpans(starts, batch.bounds.subarray(1), S)
+}
+
+/** A line of `length` packed indices for each span of them; what is past its end repeats the first. */
+function paddedSpans(starts: Int32Array, ends: Int32Array, length: number): Int32Array {
+  const rows = new Int32Array(starts.length * length)
+  for (let p = 0; p < starts.length; p++) {
+    const first = at(starts, p)
+    const end = at(ends, p)
+    for (let s = 0; s < length; s++) rows[p * length + s] = first + s < end ? first + s : first
   }
   return rows
+}
+
+function packedPieces({ starts, keptEnds, longest }: Pieces, T: number): Int32Array {
+  const places = new Int32Array(T)
+  let p = 0
+  for (let t = 0; t < T; t++) {
+    while (t >= at(keptEnds, p)) p++
+    places[t] = p * longest + t - at(starts, p)
+  }
+  return places
+}
+
+/** [B, S]: the real places of all rows, one after the other, then the places past each row's end. */
+function paddedPlaces(batch: RaggedBatch, { B, T, S }: Layout): Int32Array {
+  const places = new Int32Array(B * S)
+  let real = 0
+  let padding = T
+  for (let b = 0; b < B; b++) {
+    const length = lengthOf(batch, b)
+    for (let s = 0; s < S; s++) places[s < length ? real++ : padding++] = b * S + s
+  }
+  return places
 }
 
 function averages(batch: RaggedBatch, { B, T }: Layout, weight: (count: number) => number): Float32Array {

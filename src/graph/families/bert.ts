@@ -1,6 +1,11 @@
 /** transformers 5.23, models/bert/modeling_bert.py */
+import type { ConfigReader } from '../config-reader.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
+import type { LayerPlan } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
+import { layerNorm, linear } from './names.ts'
+import type { PostNormNames, PostNormSizes } from './post-norm.ts'
+import { postNormLayer } from './post-norm.ts'
 
 export const bert: Family = {
   modelTypes: ['bert'],
@@ -14,33 +19,67 @@ export const bert: Family = {
     const positions = config.int('max_position_embeddings')
     return {
       hiddenSize: config.int('hidden_size'),
-      intermediateSize: config.int('intermediate_size'),
-      layerCount: config.int('num_hidden_layers'),
-      headCount: config.int('num_attention_heads'),
-      activation: config.choice('hidden_act', ACTIVATION_NAMES, 'gelu'),
-      normEpsilon: config.fraction('layer_norm_eps', 1e-12),
       vocabularySize: config.int('vocab_size'),
       maxTokens: positions,
       embeddings: {
         words: 'embeddings.word_embeddings',
-        positions: { table: 'embeddings.position_embeddings', rows: positions },
-        types: { table: 'embeddings.token_type_embeddings', rows: config.int('type_vocab_size', 2) },
-        norm: 'embeddings.LayerNorm',
+        types: { name: 'embeddings.token_type_embeddings', rows: config.int('type_vocab_size', 2) },
+        positions: { name: 'embeddings.position_embeddings', rows: positions, skip: 0 },
+        norm: layerNorm('embeddings.LayerNorm', config.fraction('layer_norm_eps', 1e-12)),
       },
-      layer(index) {
-        const layer = `encoder.layer.${index}`
-        return {
-          query: `${layer}.attention.self.query`,
-          key: `${layer}.attention.self.key`,
-          value: `${layer}.attention.self.value`,
-          attentionOutput: `${layer}.attention.output.dense`,
-          attentionNorm: `${layer}.attention.output.LayerNorm`,
-          up: `${layer}.intermediate.dense`,
-          down: `${layer}.output.dense`,
-          outputNorm: `${layer}.output.LayerNorm`,
-        }
-      },
+      layers: bertLayers(config, (index) => `encoder.layer.${index}`),
     }
   },
-  classifier: { dense: { name: 'pooler.dense', root: false }, activation: 'tanh', output: 'classifier' },
+  classifier: () => ({
+    pooling: 'cls',
+    dense: { ...linear('pooler.dense'), activation: 'tanh' },
+    output: { ...linear('classifier'), root: true },
+  }),
+  languageHead: (config) => ({
+    dense: {
+      ...linear('cls.predictions.transform.dense'),
+      root: true,
+      activation: config.choice('hidden_act', ACTIVATION_NAMES, 'gelu'),
+    },
+    norm: {
+      ...layerNorm('cls.predictions.transform.LayerNorm', config.fraction('layer_norm_eps', 1e-12)),
+      root: true,
+    },
+    decoder: 'cls.predictions.decoder',
+    biases: ['cls.predictions.decoder.bias', 'cls.predictions.bias'],
+  }),
+}
+
+/** Blocks by BERT's names, which many families share. */
+export function bertLayers(config: ConfigReader, nameOf: (index: number) => string): LayerPlan[] {
+  const sizes = bertSizes(config)
+  return Array.from({ length: config.count('num_hidden_layers') }, (_, index) => {
+    const layer = nameOf(index)
+    const names: PostNormNames = {
+      query: `${layer}.attention.self.query`,
+      key: `${layer}.attention.self.key`,
+      value: `${layer}.attention.self.value`,
+      output: `${layer}.attention.output.dense`,
+      attentionNorm: `${layer}.attention.output.LayerNorm`,
+      up: `${layer}.intermediate.dense`,
+      down: `${layer}.output.dense`,
+      feedForwardNorm: `${layer}.output.LayerNorm`,
+    }
+    return postNormLayer(names, sizes)
+  })
+}
+
+/** Sizes by BERT's names in config.json. */
+export function bertSizes(
+  config: ConfigReader,
+  activation: keyof typeof ACTIVATION_NAMES = 'gelu',
+): PostNormSizes {
+  const heads = config.int('num_attention_heads')
+  return {
+    heads,
+    headWidth: config.split('hidden_size', heads),
+    width: config.int('intermediate_size'),
+    activation: config.choice('hidden_act', ACTIVATION_NAMES, activation),
+    epsilon: config.fraction('layer_norm_eps', 1e-12),
+  }
 }

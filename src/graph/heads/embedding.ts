@@ -1,33 +1,54 @@
 /** sentence-transformers' module pipeline after the Transformer, in float32 and inside the graph. */
 import { ServerError } from '../../errors.ts'
-import type { DenseStep, EmbeddingStep, PoolingMode } from '../../model/spec.ts'
+import type {
+  DenseStep,
+  EmbeddingStep,
+  Head,
+  LayerNormStep,
+  LayersStep,
+  LexicalHead,
+  PoolingStep,
+} from '../../model/spec.ts'
 import type { GraphBuilder } from '../builder.ts'
-import type { InputRole } from '../contract.ts'
 import type { Value } from '../ir.ts'
 import type { HeadOutputs } from './head-outputs.ts'
 import { activate } from '../layers/activation.ts'
+import { vectorPart } from '../matrix.ts'
+import type { PoolingShop } from './pooling.ts'
+import { pool } from './pooling.ts'
+
+export interface EmbeddingShop extends PoolingShop {
+  /** What the embeddings and each layer make of the tokens: [T, H] each, the last one the encoder's own output. */
+  readonly layers?: readonly Value[]
+}
 
 /**
  * Hidden states [T, H] to one vector a row; where the last step normalizes, the length that it divided by stands behind
  * the vector. Throws `model_invalid` where two steps do not fit.
  */
-export function buildEmbedding(b: GraphBuilder, states: Value, steps: readonly EmbeddingStep[]): HeadOutputs {
-  const tokens = b.cast(states, 'f32')
+export function buildEmbedding(
+  shop: EmbeddingShop,
+  states: Value,
+  steps: readonly EmbeddingStep[],
+): HeadOutputs {
+  const { b, kernels } = shop
+  let tokens = b.cast(states, 'f32')
   let vectors: Value | undefined
   let norms: Value | undefined
   for (const [index, step] of steps.entries()) {
-    if (step.kind === 'pooling') {
-      vectors = b.concat(
-        step.modes.map((mode) => pool(b, tokens, mode)),
-        1,
-      )
-    } else if (vectors === undefined) {
+    if (step.kind === 'pooling') vectors = poolAll(shop, tokens, step)
+    else if (step.kind === 'layers') tokens = averageLayers(shop, step)
+    else if (step.kind === 'dense' && step.perToken) tokens = dense(b, tokens, step)
+    else if (step.kind === 'normalize' && step.perToken) tokens = kernels.unit(b, tokens).vectors
+    else if (vectors === undefined) {
       throw new ServerError('model_invalid', `a ${step.kind} module stands before Pooling`)
-    } else if (step.kind === 'dense') {
-      vectors = dense(b, vectors, step)
-    } else {
-      if (index === steps.length - 1) norms = normOf(b, vectors)
-      vectors = normalize(b, vectors)
+    } else if (step.kind === 'dense') vectors = dense(b, vectors, step)
+    else if (step.kind === 'layer_norm') vectors = layerNorm(b, vectors, step)
+    else {
+      const unit = kernels.unit(b, vectors)
+      // With it a client can have the vector as it was before normalization.
+      if (index === steps.length - 1) norms = unit.lengths
+      vectors = unit.vectors
     }
   }
   if (vectors === undefined) throw new ServerError('model_invalid', 'the module pipeline has no Pooling')
@@ -35,25 +56,59 @@ export function buildEmbedding(b: GraphBuilder, states: Value, steps: readonly E
   return { output, vectorWidth: vectors.shape[1] as number, tokens }
 }
 
-/** An average is a matrix product with weights that the runtime lays out: small, deterministic, free of padding. */
-const AVERAGES: Partial<Record<PoolingMode, InputRole>> = {
-  mean: 'mean_weights',
-  mean_sqrt_len_tokens: 'mean_sqrt_weights',
-  weightedmean: 'position_weights',
-}
+export type EmbeddingHead = Extract<Head, { kind: 'embedding' }>
 
-function pool(b: GraphBuilder, states: Value, mode: PoolingMode): Value {
-  if (mode === 'cls') return b.gather(states, b.input('first_rows'))
-  if (mode === 'lasttoken') return b.gather(states, b.input('last_rows'))
-  if (mode === 'max') {
-    const rows = b.gather(states, b.input('pooled_rows'))
-    return b.node('ReduceMax', [rows, axisOne(b)], { keepdims: { int: 0 } })
+/**
+ * One vector a row, or one for each route, side by side: the pipelines behind one Transformer are small, so a row goes
+ * through all of them and the engine takes the part that is asked for. Throws `model_unsupported` where routes make vectors
+ * of different kinds.
+ */
+export function buildEmbeddingHead(
+  shop: EmbeddingShop,
+  states: Value,
+  { steps, routes = [], lexical }: EmbeddingHead,
+): HeadOutputs {
+  if (lexical !== undefined)
+    return weighTokens(shop, states, { made: buildEmbedding(shop, states, steps), lexical })
+  if (routes.length === 0) return buildEmbedding(shop, states, steps)
+  const made = routes.map(({ steps }) => buildEmbedding(shop, states, steps))
+  const [first, ...others] = made as [HeadOutputs, ...HeadOutputs[]]
+  for (const [index, { output, vectorWidth }] of others.entries()) {
+    if (output.shape[1] === first.output.shape[1] && vectorWidth === first.vectorWidth) continue
+    const [a, z] = [routes[0], routes[index + 1]].map((route) => route?.tasks.join('+') || 'default')
+    throw new ServerError(
+      'model_unsupported',
+      `route ${a} makes vectors of ${first.vectorWidth} numbers and ${z} of ${vectorWidth}; all or none must be normalized and as long`,
+    )
   }
-  return b.node('MatMul', [b.input(AVERAGES[mode] as InputRole), states])
+  const output = shop.b.concat(
+    made.map((route) => route.output),
+    1,
+  )
+  return { output, vectorWidth: first.vectorWidth, tokens: first.tokens }
 }
 
-function dense(b: GraphBuilder, vectors: Value, step: DenseStep): Value {
-  const width = vectors.shape[1]
+/** Behind the vector of each token its weight; one below 0 counts for nothing, which is left to the engine. */
+function weighTokens(
+  { b }: EmbeddingShop,
+  states: Value,
+  { made, lexical }: { readonly made: HeadOutputs; readonly lexical: LexicalHead },
+): HeadOutputs {
+  const [weight, bias] = [lexical.weight, lexical.bias].map((tensor) => b.cast(b.tensor(tensor), 'f32'))
+  const weights = b.node('Gemm', [b.cast(states, 'f32'), weight, bias], { transB: { int: 1 } })
+  return { ...made, tokens: b.concat([made.tokens as Value, weights], 1) }
+}
+
+function poolAll(shop: PoolingShop, tokens: Value, { modes }: PoolingStep): Value {
+  return shop.b.concat(
+    modes.map((mode) => pool(shop, tokens, mode)),
+    1,
+  )
+}
+
+/** activation(x · weightᵀ + bias) + residual, of [B, D] or [T, D] */
+function dense(b: GraphBuilder, x: Value, step: DenseStep): Value {
+  const width = x.shape[1]
   if (step.weight.shape[1] !== width) {
     throw new ServerError(
       'model_invalid',
@@ -62,19 +117,43 @@ function dense(b: GraphBuilder, vectors: Value, step: DenseStep): Value {
   }
   const weight = b.cast(b.tensor(step.weight), 'f32')
   const bias = step.bias && b.cast(b.tensor(step.bias), 'f32')
-  return activate(b, b.node('Gemm', [vectors, weight, bias], { transB: { int: 1 } }), step.activation)
+  const y = activate(b, b.node('Gemm', [x, weight, bias], { transB: { int: 1 } }), step.activation)
+  const { residual } = step
+  if (residual === undefined) return y
+  if (residual === 'input') return b.node('Add', [y, x])
+  const matrix = b.cast(b.tensor(residual), 'f32')
+  return b.node('Add', [y, b.node('Gemm', [x, matrix], { transB: { int: 1 } })])
 }
 
-/** With it a client can have the vector as it was before normalization. [B, 1] */
-function normOf(b: GraphBuilder, vectors: Value): Value {
-  return b.node('ReduceL2', [vectors, axisOne(b)], { keepdims: { int: 1 } })
+/** torch.nn.LayerNorm's, which the module's folder cannot change. */
+const EPSILON = 1e-5
+
+function layerNorm(b: GraphBuilder, x: Value, { weight, bias }: LayerNormStep): Value {
+  if (weight.shape[0] !== x.shape[1]) {
+    throw new ServerError(
+      'model_invalid',
+      `a LayerNorm module takes ${weight.shape[0]} numbers; it is given ${x.shape[1]}`,
+    )
+  }
+  const parts = [weight, bias].map((vector) => b.cast(b.tensor(vector), 'f32'))
+  return b.node('LayerNormalization', [x, ...parts], { axis: { int: -1 }, epsilon: { float: EPSILON } })
 }
 
-function axisOne(b: GraphBuilder): Value {
-  return b.share('axis 1', () => b.constant(BigInt64Array.of(1n), [1]))
+/** Σ weight · layer / Σ weight */
+function averageLayers({ b, layers = [] }: EmbeddingShop, { weights, start }: LayersStep): Value {
+  const seen = layers.slice(start)
+  const count = weights.shape[0] as number
+  if (seen.length !== count) {
+    throw new ServerError(
+      'model_invalid',
+      `WeightedLayerPooling has ${count} weights from layer ${start} on; the model gives ${seen.length} there`,
+    )
+  }
+  const factors = seen.map((_, index) => b.cast(b.tensor(vectorPart(weights, index, 1)), 'f32'))
+  const parts = seen.map((layer, index) => b.node('Mul', [b.cast(layer, 'f32'), factors[index]]))
+  return b.node('Div', [addAll(b, parts), addAll(b, factors)])
 }
 
-/** A zero vector stays zero, as with the reference, which divides by no less than 1e-12. */
-function normalize(b: GraphBuilder, vectors: Value): Value {
-  return b.node('LpNormalization', [vectors], { axis: { int: -1 }, p: { int: 2 } })
+function addAll(b: GraphBuilder, values: readonly Value[]): Value {
+  return values.reduce((sum, value) => b.node('Add', [sum, value]))
 }

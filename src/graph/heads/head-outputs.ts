@@ -8,4 +8,6 @@ export interface HeadOutputs {
   readonly vectorWidth: number
   /** [T, H] float32, where the tokens' own vectors mean something to a client. */
   readonly tokens: Value | undefined
+  /** The token that its inputs do not count, where they ask for one. */
+  readonly padId?: number | undefined
 }

@@ -3,7 +3,7 @@ import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
 
 /** `gelu` is the exact form (erf), `gelu_tanh` its approximation: models differ by 1e-3 where the two are mixed up. */
-export type HiddenActivation = Activation | 'gelu_tanh' | 'silu' | 'quick_gelu'
+export type HiddenActivation = Activation | 'gelu_tanh' | 'quick_gelu'
 
 /** Names that config.json uses (transformers 5.23, activations.py) and what they mean. */
 export const ACTIVATION_NAMES = {
@@ -29,6 +29,16 @@ export function activate(b: GraphBuilder, x: Value, activation: HiddenActivation
       return b.node('Sigmoid', [x])
     case 'relu':
       return b.node('Relu', [x])
+    case 'leaky_relu':
+      return b.node('LeakyRelu', [x], { alpha: { float: 0.01 } })
+    case 'elu':
+      return b.node('Elu', [x])
+    case 'selu':
+      return b.node('Selu', [x])
+    case 'softplus':
+      return b.node('Softplus', [x])
+    case 'mish':
+      return b.node('Mul', [x, b.node('Tanh', [b.node('Softplus', [x])])])
     case 'softmax':
       return b.node('Softmax', [x], { axis: { int: -1 } })
     case 'gelu':

@@ -2,94 +2,177 @@
 import { ServerError } from '../../errors.ts'
 import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
-import type { Kernels } from '../kernels.ts'
-import type { TensorTable } from '../tensor-table.ts'
-import type { HiddenActivation } from './activation.ts'
+import type { AttentionInputs, HeadNorm, Kernels } from '../kernels.ts'
+import type { AnyLinear, Norm, TensorTable } from '../tensor-table.ts'
+import { convolve } from './convolution.ts'
+import { disentangledBias } from './disentangled-bias.ts'
+import { buildEmbeddings } from './embeddings.ts'
+import type {
+  AttentionPlan,
+  BiasPlan,
+  EncoderPlan,
+  HeadNormPlan,
+  LayerPlan,
+  NormPlan,
+} from './encoder-plan.ts'
+import { lowerByExperts, raiseByExperts } from './experts.ts'
+import { positionBias } from './position-bias.ts'
+import { rotaryTables } from './rotary.ts'
 
-/** An encoder as data: sizes, and the names that a family's checkpoints give to each part. */
-export interface EncoderPlan {
-  readonly hiddenSize: number
-  readonly intermediateSize: number
-  readonly layerCount: number
-  readonly headCount: number
-  readonly activation: HiddenActivation
-  readonly normEpsilon: number
-  readonly vocabularySize: number
-  /** Tokens that a row may have. */
-  readonly maxTokens: number
-  readonly embeddings: {
-    readonly words: string
-    readonly positions: { readonly table: string; readonly rows: number }
-    readonly types: { readonly table: string; readonly rows: number }
-    readonly norm: string
-  }
-  readonly layer: (index: number) => LayerNames
+/** What every part of a body is built with. */
+export interface Workshop {
+  readonly b: GraphBuilder
+  readonly tensors: TensorTable
+  readonly kernels: Kernels
+  /** Float32, whatever the body is computed in. */
+  readonly headKernels: Kernels
 }
 
-/** Post-norm block: x = norm(x + attention(x)), then x = norm(x + feedForward(x)). */
-export interface LayerNames {
-  readonly query: string
-  readonly key: string
-  readonly value: string
-  readonly attentionOutput: string
-  readonly attentionNorm: string
-  readonly up: string
-  readonly down: string
-  readonly outputNorm: string
-}
-
+/** `onLayer`: told of the embeddings, then of what each layer makes of them; of the last, what the whole body gives. */
 export function buildEncoder(
-  b: GraphBuilder,
+  shop: Workshop,
   plan: EncoderPlan,
-  tensors: TensorTable,
-  kernels: Kernels,
+  onLayer: (states: Value) => void = () => {},
 ): Value {
-  if (plan.hiddenSize % plan.headCount !== 0) {
-    throw new ServerError(
-      'model_invalid',
-      `${plan.hiddenSize} hidden numbers do not split into ${plan.headCount} heads`,
-    )
+  const embedded = buildEmbeddings(shop, plan)
+  onLayer(embedded)
+  const [first] = plan.layers
+  if (first === undefined) return embedded
+  if (plan.layers.some(({ norms }) => norms.order !== first.norms.order))
+    throw new ServerError('graph_invalid', 'a body mixes pre-norm and post-norm')
+  const build = first.norms.order === 'post' ? buildPostNorm : buildPreNorm
+  return build(shop, plan, { embedded, onLayer })
+}
+
+interface LayerInputs {
+  readonly embedded: Value
+  readonly onLayer: (states: Value) => void
+}
+
+/** x = norm(x + step(x)) */
+function buildPostNorm(shop: Workshop, plan: EncoderPlan, { embedded, onLayer }: LayerInputs): Value {
+  const { b, kernels, tensors } = shop
+  const H = plan.hiddenSize
+  let x = embedded
+  for (const [index, { attention, feedForward, norms }] of plan.layers.entries()) {
+    const context = attend(shop, x, attention, H)
+    const output = tensors.linear(attention.output, H, attention.heads * attention.headWidth)
+    const attentionNorm = tensors.norm(norms.attention as NormPlan, H)
+    const once = kernels.linearAddNorm(b, context, output, x, attentionNorm).normed
+    const again = norms.order === 'post' ? norms.attentionAgain : undefined
+    const attended = again === undefined ? once : kernels.addNorm(b, once, x, tensors.norm(again, H)).normed
+    const raised = raise(shop, attended, feedForward, H)
+    const down = lower(shop, feedForward, H)
+    x = kernels.linearAddNorm(b, raised, down, attended, tensors.norm(norms.feedForward, H)).normed
+    if (index === 0 && plan.convolution !== undefined) x = convolve(shop, plan.convolution, embedded, x)
+    onLayer(x)
   }
-  let x = buildEmbeddings(b, plan, tensors, kernels)
-  for (let index = 0; index < plan.layerCount; index++)
-    x = buildLayer(b, x, plan, plan.layer(index), tensors, kernels)
   return x
 }
 
-function buildEmbeddings(b: GraphBuilder, plan: EncoderPlan, tensors: TensorTable, kernels: Kernels): Value {
-  const { words, positions, types, norm } = plan.embeddings
+/** x = x + step(norm(x)): each step's norm is computed with the sum before it, which most providers do in one kernel. */
+function buildPreNorm(shop: Workshop, plan: EncoderPlan, { embedded, onLayer }: LayerInputs): Value {
+  const { b, kernels, tensors } = shop
   const H = plan.hiddenSize
-  const word = kernels.lookup(b, tensors.table(words, plan.vocabularySize, H), b.input('ids'))
-  const type = kernels.lookup(b, tensors.table(types.table, types.rows, H), b.input('types'))
-  const position = kernels.lookup(b, tensors.table(positions.table, positions.rows, H), b.input('positions'))
-  const sum = b.node('Add', [b.node('Add', [word, type]), position])
-  return kernels.norm(b, sum, tensors.norm(norm, H, plan.normEpsilon))
+  if (plan.finalNorm === undefined)
+    throw new ServerError('graph_invalid', 'a pre-norm body has no final norm')
+  const finalNorm = tensors.norm(plan.finalNorm, H)
+  const firstNorm = plan.layers[0]?.norms.attention
+  let x = embedded
+  let normed = firstNorm === undefined ? x : kernels.norm(b, x, tensors.norm(firstNorm, H))
+  for (const [index, layer] of plan.layers.entries()) {
+    const { attention, feedForward, norms } = layer
+    const { attentionOutput, feedForwardOutput } = outputNorms(layer)
+    const context = attend(shop, normed, attention, H)
+    const output = tensors.linear(attention.output, H, attention.heads * attention.headWidth)
+    const attended = addStep(shop, context, output, x, attentionOutput, tensors.norm(norms.feedForward, H))
+    const raised = raise(shop, attended.normed, feedForward, H)
+    const down = lower(shop, feedForward, H)
+    const next = plan.layers[index + 1]
+    const nextNorm = next === undefined ? finalNorm : tensors.norm(innerNorm(next), H)
+    ;({ sum: x, normed } = addStep(shop, raised, down, attended.sum, feedForwardOutput, nextNorm))
+    onLayer(next === undefined ? normed : x)
+  }
+  return normed
+
+  function outputNorms({ norms }: LayerPlan): { attentionOutput?: Norm; feedForwardOutput?: Norm } {
+    if (norms.order === 'post') throw new ServerError('graph_invalid', 'a body mixes pre-norm and post-norm')
+    const { attentionOutput, feedForwardOutput } = norms
+    return {
+      ...(attentionOutput && { attentionOutput: tensors.norm(attentionOutput, H) }),
+      ...(feedForwardOutput && { feedForwardOutput: tensors.norm(feedForwardOutput, H) }),
+    }
+  }
 }
 
-function buildLayer(
-  b: GraphBuilder,
+/** Only what the embeddings give may be normalized already. */
+function innerNorm({ norms }: LayerPlan): NormPlan {
+  if (norms.attention === undefined)
+    throw new ServerError('graph_invalid', 'a layer after the first has no norm before its attention')
+  return norms.attention
+}
+
+/** residual + outputNorm(linear(x)), and its norm. */
+function addStep(
+  { b, kernels }: Workshop,
   x: Value,
-  plan: EncoderPlan,
-  names: LayerNames,
-  tensors: TensorTable,
-  kernels: Kernels,
-): Value {
-  const H = plan.hiddenSize
-  const context = kernels.attention(b, x, {
-    query: tensors.linear(names.query, H, H),
-    key: tensors.linear(names.key, H, H),
-    value: tensors.linear(names.value, H, H),
-    heads: plan.headCount,
-  })
-  const attentionOutput = tensors.linear(names.attentionOutput, H, H)
-  const attentionNorm = tensors.norm(names.attentionNorm, H, plan.normEpsilon)
-  const attended = kernels.linearAddNorm(b, context, attentionOutput, x, attentionNorm)
-  const raised = kernels.linear(
-    b,
-    attended,
-    tensors.linear(names.up, plan.intermediateSize, H),
-    plan.activation,
-  )
-  const down = tensors.linear(names.down, H, plan.intermediateSize)
-  return kernels.linearAddNorm(b, raised, down, attended, tensors.norm(names.outputNorm, H, plan.normEpsilon))
+  linear: AnyLinear,
+  residual: Value,
+  outputNorm: Norm | undefined,
+  norm: Norm,
+) {
+  if (outputNorm === undefined) return kernels.linearAddNorm(b, x, linear, residual, norm)
+  const step = kernels.norm(b, kernels.linear(b, x, linear, 'identity'), outputNorm)
+  return kernels.addNorm(b, step, residual, norm)
+}
+
+function attend(shop: Workshop, x: Value, plan: AttentionPlan, H: number): Value {
+  const { b, tensors, kernels } = shop
+  const { heads, keyHeads, headWidth, rotary, scale = 1 / Math.sqrt(headWidth) } = plan
+  const queryWidth = heads * headWidth
+  const keyWidth = keyHeads * headWidth
+  const inputs: AttentionInputs = {
+    query: tensors.linear(plan.query, queryWidth, H),
+    key: tensors.linear(plan.key, keyWidth, H),
+    value: tensors.linear(plan.value, keyWidth, H),
+    heads,
+    keyHeads,
+    headWidth,
+    scale,
+    causal: plan.causal,
+    window: plan.window,
+    rotary: rotary && rotaryTables(b, rotary),
+    queryNorm: headNorm(plan.queryNorm, queryWidth),
+    keyNorm: headNorm(plan.keyNorm, keyWidth),
+    bias: scoreBias(plan.bias),
+  }
+  return kernels.attention(b, x, inputs)
+
+  function scoreBias(bias: BiasPlan | undefined): AttentionInputs['bias'] {
+    if (bias === undefined) return undefined
+    if (bias.kind !== 'disentangled') return () => positionBias(b, bias, heads, tensors)
+    const sizes = { hiddenSize: H, heads, headWidth, scale }
+    return (query, key) => disentangledBias(shop, bias, sizes, { query, key })
+  }
+
+  function headNorm(norm: HeadNormPlan | undefined, width: number): HeadNorm | undefined {
+    if (norm === undefined) return undefined
+    return { norm: tensors.norm(norm, norm.over === 'head' ? headWidth : width), over: norm.over }
+  }
+}
+
+/** [T, H] to [T, I]: all of a feed-forward step but its last projection. */
+function raise(shop: Workshop, x: Value, plan: LayerPlan['feedForward'], H: number): Value {
+  if (plan.kind === 'experts') return raiseByExperts(shop, x, plan, H)
+  const { b, kernels, tensors } = shop
+  const { width, activation } = plan
+  const up = tensors.linear(plan.up, width, H)
+  if (plan.kind === 'plain') return kernels.linear(b, x, up, activation)
+  return kernels.gated(b, x, { gate: tensors.linear(plan.gate, width, H), up, activation })
+}
+
+/** The last projection of a feed-forward step. */
+function lower(shop: Workshop, plan: LayerPlan['feedForward'], H: number): AnyLinear {
+  if (plan.kind === 'experts') return lowerByExperts(shop, plan, H)
+  return shop.tensors.linear(plan.down, H, plan.width)
 }

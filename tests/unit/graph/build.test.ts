@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { buildGraph } from '../../../src/graph/build.ts'
 import { INPUTS } from '../../../src/graph/contract.ts'
+import { encodeGraph } from '../../../src/graph/encode.ts'
 import { ONNX_TYPES } from '../../../src/graph/ir.ts'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import type { ModelSpec, TensorDtype } from '../../../src/model/spec.ts'
@@ -39,11 +40,14 @@ function prefixed(spec: ModelSpec, prefix: string): ModelSpec {
 describe('the graph of the bundled model', async () => {
   const spec = await openFolder(BUNDLED)
   const graph = buildGraph(spec, 'cpu-f32')
-  const onnx = readOnnx(graph.bytes)
+  const bytes = encodeGraph(graph.graph)
+  const onnx = readOnnx(bytes)
 
   test('says what goes in and what comes out', () => {
-    const { bytes: _, inputs, ...facts } = graph
+    const { graph: _, inputs, ...facts } = graph
     expect(facts).toEqual({
+      lengthStep: 1,
+      isSparse: false,
       outputWidth: 385,
       vectorWidth: 384,
       tokenWidth: 384,
@@ -77,7 +81,7 @@ describe('the graph of the bundled model', async () => {
   })
 
   test('is under 64 KB and carries no constant over 1 KB', () => {
-    expect(graph.bytes.length).toBeLessThan(64 * 1024)
+    expect(bytes.length).toBeLessThan(64 * 1024)
     const carried = onnx.initializers.flatMap(({ raw }) => (raw === undefined ? [] : [raw.length]))
     expect(carried.length).toBeGreaterThan(0)
     expect(Math.max(...carried)).toBeLessThanOrEqual(1024)
@@ -116,8 +120,10 @@ describe('the graph of the bundled model', async () => {
 test('a graph is built without its files', () => {
   const spec = tinyBert()
   expect(existsSync(spec.tensors['embeddings.LayerNorm.bias']?.file ?? '/')).toBe(false)
-  const { bytes: _, inputs: __, ...facts } = buildGraph(spec, 'cpu-f32')
+  const { graph: _, inputs: __, ...facts } = buildGraph(spec, 'cpu-f32')
   expect(facts).toEqual({
+    lengthStep: 1,
+    isSparse: false,
     outputWidth: 16,
     vectorWidth: 16,
     tokenWidth: 16,
@@ -129,7 +135,7 @@ test('a graph is built without its files', () => {
 
 test('every input, tensor and node of a graph is used', () => {
   for (const options of [{}, { head: CLASSIFIER, tensors: CLASSIFIER_TENSORS }]) {
-    const { inputs, initializers, nodes } = readOnnx(build(options).bytes)
+    const { inputs, initializers, nodes } = readOnnx(encodeGraph(build(options).graph))
     const used = new Set(['output', ...nodes.flatMap((node) => node.inputs)])
     const names = [...inputs, ...initializers].map(({ name }) => name)
     const unused = [...names, ...nodes.flatMap(({ outputs }) => outputs)].filter((name) => !used.has(name))
@@ -139,18 +145,19 @@ test('every input, tensor and node of a graph is used', () => {
 
 test('a spec gives the same bytes each time, also after a thread', () => {
   const spec = tinyBert()
-  const { bytes } = buildGraph(spec, 'cpu-f32')
-  expect(buildGraph(structuredClone(spec), 'cpu-f32').bytes).toEqual(bytes)
+  const bytes = encodeGraph(buildGraph(spec, 'cpu-f32').graph)
+  expect(encodeGraph(buildGraph(structuredClone(spec), 'cpu-f32').graph)).toEqual(bytes)
 })
 
 test('tensors under the prefix bert. give the same graph', () => {
   const spec = tinyBert()
-  expect(buildGraph(prefixed(spec, 'bert.'), 'cpu-f32').bytes).toEqual(buildGraph(spec, 'cpu-f32').bytes)
+  expect(buildGraph(prefixed(spec, 'bert.'), 'cpu-f32').graph).toEqual(buildGraph(spec, 'cpu-f32').graph)
 })
 
 test('a classifier gives scores and logits and no vectors of tokens, and asks for the first token of each row', () => {
   const spec = tinyBert({ head: CLASSIFIER, tensors: CLASSIFIER_TENSORS })
-  const { bytes, inputs, outputWidth, vectorWidth, tokenWidth, unusedTensors } = buildGraph(spec, 'cpu-f32')
+  const { graph, inputs, outputWidth, vectorWidth, tokenWidth, unusedTensors } = buildGraph(spec, 'cpu-f32')
+  const bytes = encodeGraph(graph)
   expect([outputWidth, vectorWidth, tokenWidth]).toEqual([2 * 3, 2 * 3, 0])
   expect(readOnnx(bytes).outputs).toMatchObject([{ name: 'output' }])
   expect(unusedTensors).toEqual([])
@@ -204,7 +211,12 @@ test.each([
   ['an unknown activation', { hidden_act: 'mish' }, 'hidden_act in config.json is "mish"', 'gelu_new'],
   ['no width', { hidden_size: undefined }, 'hidden_size in config.json is missing', 'whole number'],
   ['a width that is a text', { vocab_size: '50' }, 'vocab_size in config.json is "50"', 'whole number'],
-  ['heads that do not divide the width', { num_attention_heads: 5 }, '16 hidden numbers', '5 heads'],
+  [
+    'heads that do not divide the width',
+    { num_attention_heads: 5 },
+    'hidden_size in config.json is 16',
+    'a multiple of 5',
+  ],
 ])('a config.json with %s is refused', async (_, config, what, wanted) => {
   const spec = { ...tinyBert(), config: { ...TINY, ...config } }
   await expectRefusal(() => buildGraph(spec, 'cpu-f32'), 'model_invalid', what, wanted)

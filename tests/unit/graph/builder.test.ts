@@ -81,11 +81,22 @@ test('a node whose operands do not fit is refused where it is added', async () =
   await expectRefusal(() => b.node('MatMul', [weights, states]), 'graph_invalid', message)
 })
 
-test('an operand that is left out is an empty name', () => {
+test('an operand that is left out is an empty name, and nothing at the end', () => {
   const b = new GraphBuilder()
   const x = b.gather(b.tensor(ref([50, 4])), b.input('ids'))
-  const y = b.node('Gemm', [x, b.tensor(ref([6, 4])), undefined], { transB: { int: 1 } })
-  expect(b.finish({ output: y }).nodes.at(-1)?.inputs).toEqual([x.name, expect.any(String), ''])
+  const most = b.constant(Float32Array.of(1), [])
+  const clipped = b.node('Clip', [x, undefined, most])
+  const y = b.node('Gemm', [clipped, b.tensor(ref([6, 4])), undefined], { transB: { int: 1 } })
+  const [, clip, gemm] = b.finish({ output: y }).nodes
+  expect(clip?.inputs).toEqual([x.name, '', most.name])
+  expect(gemm?.inputs).toEqual([clipped.name, expect.any(String)])
+})
+
+test('rows have the largest step that was asked for, and any length where none was', () => {
+  const b = new GraphBuilder()
+  expect(b.lengthStep).toBe(1)
+  for (const step of [8, 16, 8]) b.padLengths(step)
+  expect(b.lengthStep).toBe(16)
 })
 
 test('a cast to the dtype that a value has adds nothing', () => {
@@ -153,7 +164,11 @@ test('every value has a name of its own', () => {
   let x = padded(b)
   for (let i = 0; i < 5; i++) x = b.node('Add', [x, b.cast(b.tensor(ref([8], 'F16')), 'f32')])
   const { inputs, initializers, nodes } = b.finish({ output: x })
-  const names = [...inputs, ...initializers.map(({ value }) => value), ...nodes.map(({ output }) => output)]
+  const names = [
+    ...inputs,
+    ...initializers.map(({ value }) => value),
+    ...nodes.flatMap(({ outputs }) => outputs),
+  ]
   expect(new Set(names.map(({ name }) => name)).size).toBe(names.length)
 })
 
@@ -161,12 +176,12 @@ test('finish renames the output where it is made, where it is used, and where it
   const b = new GraphBuilder()
   const x = padded(b)
   const y = b.node('Tanh', [x])
-  const unused = b.node('Add', [y, x])
-  const graph = b.finish({ output: y })
-  expect(graph.outputs).toEqual([{ name: 'output', dtype: 'f32', shape: ['B', 'S', 8] }])
+  const z = b.node('Add', [y, x])
+  const graph = b.finish({ output: y, other: z })
+  expect(graph.outputs[0]).toEqual({ name: 'output', dtype: 'f32', shape: ['B', 'S', 8] })
   expect(graph.nodes.slice(-2)).toMatchObject([
-    { op: 'Tanh', inputs: [x.name], output: { name: 'output' } },
-    { op: 'Add', inputs: ['output', x.name], output: { name: unused.name } },
+    { op: 'Tanh', inputs: [x.name], outputs: [{ name: 'output' }] },
+    { op: 'Add', inputs: ['output', x.name], outputs: [{ name: 'other' }] },
   ])
   expect(JSON.stringify(graph)).not.toContain(`"${y.name}"`)
   expect(() => checkGraph(graph)).not.toThrow()
@@ -183,8 +198,59 @@ test('several outputs are listed in the order given, each made and used under it
     { ...y, name: 'hidden' },
   ])
   expect(graph.nodes.slice(-2)).toMatchObject([
-    { op: 'Tanh', inputs: [x.name], output: { name: 'hidden' } },
-    { op: 'Add', inputs: ['hidden', x.name], output: { name: 'sum' } },
+    { op: 'Tanh', inputs: [x.name], outputs: [{ name: 'hidden' }] },
+    { op: 'Add', inputs: ['hidden', x.name], outputs: [{ name: 'sum' }] },
   ])
   expect(() => checkGraph(graph)).not.toThrow()
+})
+
+test('a tensor and its first rows, which begin at the same place, are two', () => {
+  const b = new GraphBuilder()
+  const whole = ref([6, 4])
+  const rows = { ...whole, byteLength: 32, shape: [2, 4] }
+  expect(b.tensor(rows)).not.toBe(b.tensor(whole))
+  expect(b.tensor(rows).shape).toEqual([2, 4])
+  expect(b.tensor(whole).shape).toEqual([6, 4])
+})
+
+test('a node with several outputs gives all of them, each with a name, dtype and shape of its own', () => {
+  const b = new GraphBuilder()
+  const x = b.gather(b.tensor(ref([50, 12])), b.input('ids'))
+  const parts = b.outputs('Split', [x], { axis: { int: 1 }, num_outputs: { int: 3 } })
+  for (const part of parts) expect(part).toMatchObject({ dtype: 'f32', shape: ['T', 4] })
+  expect(new Set(parts.map(({ name }) => name)).size).toBe(3)
+  const norm = b.outputs('SkipLayerNormalization', [x, x, b.tensor(ref([12]))])
+  expect(norm.map(({ shape }) => shape)).toEqual([
+    ['T', 12],
+    ['T', 1],
+    ['T', 1],
+    ['T', 12],
+  ])
+})
+
+test('finish drops what no output depends on, and names of outputs that nobody uses', () => {
+  const b = new GraphBuilder()
+  const x = b.gather(b.tensor(ref([50, 12])), b.input('ids'))
+  const [first, , , last] = b.outputs('SkipLayerNormalization', [x, x, b.tensor(ref([12]))])
+  b.node('Tanh', [x])
+  const graph = b.finish({ output: b.node('Add', [first, last]) })
+  expect(graph.nodes.map(({ op, outputs }) => [op, ...outputs.map(({ name }) => name)])).toEqual([
+    ['Gather', x.name],
+    ['SkipLayerNormalization', first?.name, '', '', last?.name],
+    ['Add', 'output'],
+  ])
+  expect(() => checkGraph(graph)).not.toThrow()
+})
+
+test('a shape that no operand tells is the one given', async () => {
+  const b = new GraphBuilder()
+  const x = b.gather(b.tensor(ref([50, 4])), b.input('ids'))
+  const dims = b.constant(BigInt64Array.of(-1n, 2n, 2n), [3])
+  const y = b.shaped('Reshape', [x, dims], { dtype: 'f32', shape: ['T', 2, 2] })
+  expect(y).toMatchObject({ dtype: 'f32', shape: ['T', 2, 2] })
+  await expectRefusal(
+    () => b.shaped('Reshape', [x, dims], { dtype: 'f32', shape: ['T', 2] }),
+    'graph_invalid',
+    'has not the elements of [T, 2]',
+  )
 })

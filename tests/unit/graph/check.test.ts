@@ -13,8 +13,8 @@ function node(
   inputs: readonly string[],
   output: Value,
   attributes: GraphNode['attributes'] = {},
-) {
-  return { op, inputs, attributes, output }
+): GraphNode {
+  return { op, inputs, attributes, outputs: [output] }
 }
 
 const transposed = { transB: { int: 1 } }
@@ -104,4 +104,60 @@ test('an output of another shape or dtype than its value is refused with both', 
     'the graph makes y as f32[T, 6], declared f32[B, 6]',
   )
   await expectInvalid({ outputs: [value('y', 'f16', 'T', 6)] }, 'declared f16[T, 6]')
+})
+
+/** The norm of x + x: that, the mean, the inverse deviation and the sum, of which the graph gives the last named here. */
+function skipNorm(...outputs: readonly Value[]): Partial<Graph> {
+  return {
+    inputs: [value('x', 'f32', 'T', 4)],
+    initializers: [{ value: value('w', 'f32', 4), source: ref([4]) }],
+    nodes: [{ op: 'SkipLayerNormalization', inputs: ['x', 'x', 'w'], attributes: {}, outputs }],
+    outputs: outputs.slice(-1),
+  }
+}
+
+const normed = value('normed', 'f32', 'T', 4)
+const unnamed = value('', 'f32', 'T', 1)
+const sum = value('sum', 'f32', 'T', 4)
+
+test('outputs after the first may be unnamed or left out, and are checked where they have a name', async () => {
+  expect(() => checkGraph({ ...GOOD, ...skipNorm(normed, unnamed, unnamed, sum) })).not.toThrow()
+  expect(() => checkGraph({ ...GOOD, ...skipNorm(normed) })).not.toThrow()
+  const narrow = value('sum', 'f32', 'T', 1)
+  const declared = 'SkipLayerNormalization makes sum as f32[T, 4], declared f32[T, 1]'
+  await expectInvalid(skipNorm(normed, unnamed, unnamed, narrow), declared)
+  const mean = (name: string) => value(name, 'f32', 'T', 1)
+  await expectInvalid(skipNorm(normed, mean('normed')), 'normed is defined twice')
+  await expectInvalid(skipNorm(normed, mean('x')), 'x is defined twice')
+  await expectInvalid(skipNorm(value('', 'f32', 'T', 4), unnamed, unnamed, sum), 'a value has no name')
+})
+
+test('an output that its operator does not have is refused', async () => {
+  const extra = value('extra', 'f32', 'T', 4)
+  await expectInvalid(
+    skipNorm(normed, unnamed, unnamed, sum, extra),
+    'SkipLayerNormalization has no output 4',
+  )
+  const [tanh] = GOOD.nodes.slice(-1) as [GraphNode]
+  const more = { ...tanh, outputs: [...tanh.outputs, value('z', 'f32', 'T', 6)] }
+  await expectInvalid({ nodes: [...GOOD.nodes.slice(0, 1), more] }, 'Tanh has no output 1')
+})
+
+test('a later output can be used by what follows, and not before', async () => {
+  const { nodes = [], ...rest } = skipNorm(normed, unnamed, unnamed, sum)
+  const tanh = node('Tanh', ['sum'], value('y', 'f32', 'T', 4))
+  const outputs = [value('y', 'f32', 'T', 4)]
+  expect(() => checkGraph({ ...GOOD, ...rest, nodes: [...nodes, tanh], outputs })).not.toThrow()
+  await expectInvalid({ ...rest, nodes: [tanh, ...nodes], outputs }, 'Tanh uses sum before it is defined')
+})
+
+test('a Split that leaves one of its parts without a name, or out, is refused', async () => {
+  const attributes = { axis: { int: 1 }, num_outputs: { int: 2 } }
+  const parts = (...names: readonly string[]): Partial<Graph> => {
+    const outputs = names.map((name) => value(name, 'f32', 'T', 2))
+    return { nodes: [{ op: 'Split', inputs: ['x'], attributes, outputs }], outputs: outputs.slice(0, 1) }
+  }
+  expect(() => checkGraph({ ...GOOD, ...parts('a', 'b') })).not.toThrow()
+  await expectInvalid(parts('a', ''), 'Split names 1 of the 2 outputs that it writes')
+  await expectInvalid(parts('a'), 'Split names 1 of the 2 outputs that it writes')
 })

@@ -17,6 +17,13 @@ test('a whole number is read as it is', () => {
   expect(reader({ layers: 0 }).int('layers', undefined, 0)).toBe(0)
 })
 
+test('of several names for one setting the first that is neither absent nor null counts', () => {
+  expect(reader({ dim: 8, hidden_size: 16 }).nameOf('dim', 'hidden_size')).toBe('dim')
+  expect(reader({ hidden_size: 16 }).nameOf('dim', 'hidden_size')).toBe('hidden_size')
+  expect(reader({ dim: null, hidden_size: 16 }).nameOf('dim', 'hidden_size')).toBe('hidden_size')
+  expect(reader({}).nameOf('dim', 'hidden_size')).toBe('dim')
+})
+
 test('a fallback stands for what is absent or null, and for nothing else', async () => {
   expect(reader({}).int('type_vocab_size', 2)).toBe(2)
   expect(reader({ type_vocab_size: null }).int('type_vocab_size', 2)).toBe(2)

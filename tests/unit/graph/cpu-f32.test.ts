@@ -3,9 +3,9 @@ import { GraphBuilder } from '../../../src/graph/builder.ts'
 import { checkGraph } from '../../../src/graph/check.ts'
 import type { Graph, GraphNode, Value } from '../../../src/graph/ir.ts'
 import { cpuF32 } from '../../../src/graph/targets/cpu-f32.ts'
-import type { Linear } from '../../../src/graph/tensor-table.ts'
+import type { Linear, Norm } from '../../../src/graph/tensor-table.ts'
 import type { TensorDtype } from '../../../src/model/spec.ts'
-import { layOut } from '../../../src/runtime/feeds.ts'
+import { attentionOf } from './attention-inputs.ts'
 import { fileTensor, runGraph } from './run-graph.ts'
 import { ref } from './tiny-bert.ts'
 
@@ -28,7 +28,7 @@ function finish(b: GraphBuilder, output: Value): Graph {
 function attend(width: number, heads: number, make = () => linear(width, width)) {
   const b = new GraphBuilder()
   const x = states(b, width)
-  const inputs = { query: make(), key: make(), value: make(), heads }
+  const inputs = attentionOf({ query: make(), key: make(), value: make(), heads, headWidth: width / heads })
   const output = cpuF32.attention(b, x, inputs)
   expect(output.shape).toEqual(['T', width])
   return { graph: finish(b, output), roles: b.roles }
@@ -39,7 +39,10 @@ function all(graph: Graph, op: string): GraphNode[] {
 }
 
 function valueOf(graph: Graph, name: string | undefined): Value | undefined {
-  const made = [...graph.nodes.map(({ output }) => output), ...graph.initializers.map(({ value }) => value)]
+  const made = [
+    ...graph.nodes.flatMap(({ outputs }) => outputs),
+    ...graph.initializers.map(({ value }) => value),
+  ]
   return made.find((value) => value.name === name)
 }
 
@@ -64,9 +67,9 @@ describe('attention with heads of a multiple of 8', () => {
   test('joins int8 weights after scaling each with its own scale', () => {
     const { graph } = attend(32, 4, () => linear(32, 32, 'I8'))
     const [gemm] = all(graph, 'Gemm')
-    const join = graph.nodes.find(({ output }) => output.name === gemm?.inputs[1])
+    const join = graph.nodes.find(({ outputs }) => outputs[0]?.name === gemm?.inputs[1])
     expect(join?.op).toBe('Concat')
-    const parts = graph.nodes.filter(({ output }) => join?.inputs.includes(output.name))
+    const parts = graph.nodes.filter(({ outputs }) => join?.inputs.includes(outputs[0]?.name ?? ''))
     expect(parts.map(({ op }) => op)).toEqual(['Mul', 'Mul', 'Mul'])
     const scales = parts.map(({ inputs }) => valueOf(graph, inputs[1]))
     expect(scales.map((scale) => scale?.shape)).toEqual([
@@ -96,12 +99,8 @@ describe('attention with heads of another width', () => {
     const b = new GraphBuilder()
     let x = states(b, 20)
     for (let layer = 0; layer < 3; layer++) {
-      x = cpuF32.attention(b, x, {
-        query: linear(20, 20),
-        key: linear(20, 20),
-        value: linear(20, 20),
-        heads: 2,
-      })
+      const parts = { query: linear(20, 20), key: linear(20, 20), value: linear(20, 20) }
+      x = cpuF32.attention(b, x, attentionOf({ ...parts, heads: 2, headWidth: 10 }))
     }
     const graph = finish(b, x)
     expect(all(graph, 'MultiHeadAttention')).toHaveLength(3)
@@ -109,89 +108,14 @@ describe('attention with heads of another width', () => {
   })
 })
 
-const BOUNDS = [0, 1, 4, 6]
-const T = 6
-
-test.each([
-  ['grouped', 8],
-  ['plain', 10],
-])('%s attention is the textbook formula within each row, padding left out', async (_, D) => {
-  const H = 2 * D
-  const x = noise(T * H, 0)
-  const parts = [1, 2, 3].map((seed) => ({ weight: noise(H * H, seed), bias: noise(H, 10 * seed) }))
-  const [query, key, value] = await Promise.all(
-    parts.map(async ({ weight, bias }, index) => ({
-      weight: { values: await fileTensor(weight, [H, H], 4 * index), scale: undefined },
-      bias: await fileTensor(bias, [H]),
-    })),
-  )
-  const b = new GraphBuilder()
-  const hidden = cpuF32.lookup(b, { values: await fileTensor(x, [T, H]), scale: undefined }, b.input('ids'))
-  const inputs = { query: query as Linear, key: key as Linear, value: value as Linear, heads: 2 }
-  const graph = finish(b, cpuF32.attention(b, hidden, inputs))
-  const { dims, data } = await runGraph(graph, layOut(raggedBatch(), b.roles))
-  expect(dims).toEqual([T, H])
-  const [q, k, v] = parts.map(({ weight, bias }) => project(x, weight, bias))
-  const expected = textbookAttention(q as number[][], k as number[][], v as number[][], D)
-  expected.flat().forEach((number, index) => expect(data[index]).toBeCloseTo(number, 4))
-})
-
-/** Rows of one, three and two tokens, whose ids are their places. */
-function raggedBatch() {
-  return {
-    ids: Int32Array.from({ length: T }, (_, t) => t),
-    bounds: Int32Array.from(BOUNDS),
-    typeStarts: new Int32Array(3),
-    unpooledTokens: new Int32Array(3),
-    wantsTokens: false,
-  }
-}
-
-function noise(count: number, seed: number): Float32Array {
-  return Float32Array.from({ length: count }, (_, i) => Math.sin(12.9898 * (i + 1) + 78.233 * (seed + 1)) / 2)
-}
-
-/** x · weightᵀ + bias, one array for each token. */
-function project(x: Float32Array, weight: Float32Array, bias: Float32Array): number[][] {
-  const H = bias.length
-  return Array.from({ length: x.length / H }, (_, t) =>
-    Array.from(
-      bias,
-      (start, out) => start + dot(x.subarray(t * H, (t + 1) * H), weight.subarray(out * H, (out + 1) * H)),
-    ),
-  )
-}
-
-/** softmax(q · kᵀ / √D) · v for each head, over the tokens of one's own row. */
-function textbookAttention(q: number[][], k: number[][], v: number[][], D: number): number[][] {
-  return q.map((query, t) => {
-    const end = BOUNDS.findIndex((bound) => bound > t)
-    const row = Array.from({ length: T }, (_, s) => s).slice(BOUNDS[end - 1], BOUNDS[end])
-    return query.map((_, column) => {
-      const head = [D * Math.floor(column / D), D * (Math.floor(column / D) + 1)] as const
-      const weights = row.map((s) =>
-        Math.exp(dot(query.slice(...head), (k[s] ?? []).slice(...head)) / Math.sqrt(D)),
-      )
-      const total = weights.reduce((sum, weight) => sum + weight, 0)
-      return row.reduce((sum, s, i) => sum + ((weights[i] ?? NaN) / total) * (v[s]?.[column] ?? NaN), 0)
-    })
-  })
-}
-
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  return Array.from(a).reduce((sum, value, i) => sum + value * (b[i] ?? NaN), 0)
-}
-
 test('an int8 table is gathered before it is scaled: only rows asked for become floats', () => {
   const b = new GraphBuilder()
   const table = { values: ref([50, 4], 'I8'), scale: ref([50, 1]) }
   const graph = finish(b, cpuF32.lookup(b, table, b.input('ids')))
-  expect(graph.nodes.map(({ op, output }) => `${op} ${output.dtype}[${output.shape.join()}]`)).toEqual([
-    'Gather i8[T,4]',
-    'Cast f32[T,4]',
-    'Gather f32[T,1]',
-    'Mul f32[T,4]',
-  ])
+  const made = graph.nodes.map(
+    ({ op, outputs: [output] }) => `${op} ${output?.dtype}[${output?.shape.join()}]`,
+  )
+  expect(made).toEqual(['Gather i8[T,4]', 'Cast f32[T,4]', 'Gather f32[T,1]', 'Mul f32[T,4]'])
 })
 
 test('a half-precision table is gathered before it is cast', () => {
@@ -234,8 +158,8 @@ test('a linear layer is a Gemm and its activation, int8 codes scaled row by row'
 test('the end of a block is a norm over residual and projection, not a fused kernel', () => {
   const b = new GraphBuilder()
   const x = states(b, 16)
-  const norm = { weight: ref([16]), bias: ref([16]), epsilon: 1e-7 }
-  const graph = finish(b, cpuF32.linearAddNorm(b, x, linear(16, 16), x, norm))
+  const norm: Norm = { kind: 'layer', weight: ref([16]), bias: ref([16]), epsilon: 1e-7, plusOne: false }
+  const graph = finish(b, cpuF32.linearAddNorm(b, x, linear(16, 16), x, norm).normed)
   expect(graph.nodes.map(({ op }) => op)).toEqual(['Gather', 'Gemm', 'Add', 'LayerNormalization'])
   expect(graph.nodes.at(-1)?.attributes).toEqual({ axis: { int: -1 }, epsilon: { float: 1e-7 } })
 })

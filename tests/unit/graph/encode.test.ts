@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { GraphBuilder } from '../../../src/graph/builder.ts'
+import { checkGraph } from '../../../src/graph/check.ts'
 import { encodeGraph } from '../../../src/graph/encode.ts'
 import type { Attribute, Dtype, Graph, GraphNode, Initializer, Value } from '../../../src/graph/ir.ts'
 import { ONNX_TYPES } from '../../../src/graph/ir.ts'
@@ -21,8 +23,8 @@ function node(
   inputs: readonly string[],
   output: Value,
   attributes: GraphNode['attributes'] = {},
-) {
-  return { op, inputs, attributes, output }
+): GraphNode {
+  return { op, inputs, attributes, outputs: [output] }
 }
 
 /** What becomes of one attribute. */
@@ -63,6 +65,31 @@ test('a node keeps its operator, its operands in order, and its output, after wh
   ])
 })
 
+test('inputs that are left out at the end are not written, those before others as empty names', () => {
+  const inputs = (...names: readonly string[]) =>
+    decode({ nodes: [node('Gemm', names, value('y', 'f32'))] }).nodes[0]?.inputs
+  expect(inputs('x', '', 'b', '', '')).toEqual(['x', '', 'b'])
+  expect(inputs('', '')).toEqual([])
+})
+
+test('ONNX Runtime runs a norm whose bias is left out', async () => {
+  const b = new GraphBuilder()
+  const x = b.gather(b.tensor(await fileTensor(Float32Array.of(1, 3), [1, 2])), b.input('ids'))
+  const weight = b.constant(Float32Array.of(2, 5), [2])
+  const graph = b.finish({ output: b.node('LayerNormalization', [x, weight, undefined]) })
+  const { data } = await runGraph(graph, [['ids', { data: Int32Array.of(0), dims: [1] }]])
+  expect(data[0]).toBeCloseTo(-2, 4)
+  expect(data[1]).toBeCloseTo(5, 4)
+})
+
+test('outputs of a node keep their order, an unused one an empty name, and the first names the node', () => {
+  const outputs = ['first', '', 'third'].map((name) => value(name, 'f32', 'T', 2))
+  const { nodes } = decode({
+    nodes: [{ op: 'SkipLayerNormalization', inputs: ['x'], attributes: {}, outputs }],
+  })
+  expect(nodes).toMatchObject([{ name: 'first', outputs: ['first', '', 'third'] }])
+})
+
 test('attributes keep their kind and value', () => {
   expect(attribute({ float: 0.5 })).toEqual({ type: 1, float: 0.5 })
   expect(attribute({ float: 1e-12 })).toEqual({ type: 1, float: Math.fround(1e-12) })
@@ -98,7 +125,7 @@ test('inputs and outputs keep type and shape, letters as names and a scalar as r
 
 test('every dtype has its number of onnx.proto', () => {
   // TensorProto.DataType of onnx.proto
-  expect(ONNX_TYPES).toEqual({ f32: 1, i8: 3, i32: 6, i64: 7, f16: 10, bf16: 16 })
+  expect(ONNX_TYPES).toEqual({ f32: 1, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10, bf16: 16 })
 })
 
 test('a constant is carried as raw bytes', () => {
@@ -169,4 +196,37 @@ test('ONNX Runtime runs int8 codes of a file at an odd offset, with a negative a
   expect(dims).toEqual([2, 2])
   const expected = [3 / 5, 4 / 5, 1 / Math.sqrt(5), -2 / Math.sqrt(5)].map((x) => x / 2)
   for (const [index, number] of expected.entries()) expect(data[index]).toBeCloseTo(number, 6)
+})
+
+test.each([
+  ['in the middle', [0, 2], [1, 2, 5, 6]],
+  ['at the end', [0, 1], [1, 2, 3, 4]],
+  ['at the start', [1, 2], [3, 4, 5, 6]],
+])('ONNX Runtime runs a Split whose part %s nobody uses', async (_, used, expected) => {
+  const b = new GraphBuilder()
+  const table = b.tensor(await fileTensor(Float32Array.of(1, 2, 3, 4, 5, 6), [1, 6]))
+  const x = b.gather(table, b.input('ids'))
+  const parts = b.outputs('Split', [x], { axis: { int: 1 }, num_outputs: { int: 3 } })
+  const graph = b.finish({
+    output: b.concat(
+      used.map((index) => parts[index] as Value),
+      1,
+    ),
+  })
+  checkGraph(graph)
+  expect(await runGraph(graph, [['ids', { data: Int32Array.of(0), dims: [1] }]])).toEqual({
+    dims: [1, 4],
+    data: expected,
+  })
+})
+
+test('ONNX Runtime runs a norm whose sum alone is used', async () => {
+  const b = new GraphBuilder()
+  const x = b.gather(b.tensor(await fileTensor(Float32Array.of(1, 2, 3, 4), [1, 4])), b.input('ids'))
+  const weight = b.constant(new Float32Array(4).fill(1), [4])
+  const outputs = b.outputs('SkipLayerNormalization', [x, x, weight], { epsilon: { float: 1e-5 } })
+  const graph = b.finish({ output: outputs[3] as Value })
+  checkGraph(graph)
+  const { data } = await runGraph(graph, [['ids', { data: Int32Array.of(0), dims: [1] }]])
+  expect(data).toEqual([2, 4, 6, 8])
 })

@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { GraphBuilder } from '../../../src/graph/builder.ts'
 import { checkGraph } from '../../../src/graph/check.ts'
-import { buildEmbedding } from '../../../src/graph/heads/embedding.ts'
+import { buildEmbedding, buildEmbeddingHead } from '../../../src/graph/heads/embedding.ts'
 import type { HiddenActivation } from '../../../src/graph/layers/activation.ts'
 import { ACTIVATION_NAMES, activate } from '../../../src/graph/layers/activation.ts'
-import type { Activation, EmbeddingStep, PoolingMode, TensorDtype } from '../../../src/model/spec.ts'
+import { TARGETS } from '../../../src/graph/target.ts'
+import type {
+  Activation,
+  DenseStep,
+  EmbeddingStep,
+  PoolingMode,
+  TensorDtype,
+} from '../../../src/model/spec.ts'
 import { expectRefusal } from '../model/expect-refusal.ts'
 import { fileTensor, runGraph } from './run-graph.ts'
 import { ref } from './tiny-bert.ts'
@@ -23,7 +30,11 @@ function dense(out: number, inputs: number, activation: Activation = 'identity')
 function embed(steps: readonly EmbeddingStep[], dtype: TensorDtype = 'F32') {
   const b = new GraphBuilder()
   const states = b.gather(b.tensor(ref([50, 4], dtype)), b.input('ids'))
-  const { output, vectorWidth, tokens } = buildEmbedding(b, states, steps)
+  const { output, vectorWidth, tokens } = buildEmbedding(
+    { b, kernels: TARGETS['cpu-f32'].kernels },
+    states,
+    steps,
+  )
   const graph = b.finish({ output })
   checkGraph(graph)
   const ops = graph.nodes.slice(1).map(({ op }) => op)
@@ -92,6 +103,62 @@ test('a Dense module that takes another width is refused with both', async () =>
   )
 })
 
+test('steps of tokens change what is pooled, and what is shown of tokens', () => {
+  const perToken: EmbeddingStep = { ...(dense(3, 4) as DenseStep), perToken: true }
+  const { output, tokens, ops } = embed([perToken, { kind: 'normalize', perToken: true }, pooling('mean')])
+  expect(output.shape).toEqual(['B', 3])
+  expect(tokens?.shape).toEqual(['T', 3])
+  expect(ops).toEqual(['Gemm', 'LpNormalization', 'MatMul'])
+})
+
+test('a residual is added after the activation', () => {
+  const step = dense(4, 4, 'tanh') as DenseStep
+  expect(embed([pooling('mean'), { ...step, residual: 'input' }]).ops).toEqual([
+    'MatMul',
+    'Gemm',
+    'Tanh',
+    'Add',
+  ])
+  const projected = { ...(dense(3, 4, 'tanh') as DenseStep), residual: ref([3, 4]) }
+  expect(embed([pooling('mean'), projected]).ops).toEqual(['MatMul', 'Gemm', 'Tanh', 'Gemm', 'Add'])
+})
+
+test('a LayerNorm module of another width is refused with both', async () => {
+  const step: EmbeddingStep = { kind: 'layer_norm', weight: ref([5]), bias: ref([5]) }
+  await expectRefusal(() => embed([pooling('mean'), step]), 'model_invalid', 'takes 5 numbers', 'given 4')
+})
+
+test('WeightedLayerPooling of another number of layers than the model has is refused with both', async () => {
+  const step: EmbeddingStep = { kind: 'layers', weights: ref([3]), start: 1 }
+  await expectRefusal(
+    () => embed([step, pooling('mean')]),
+    'model_invalid',
+    '3 weights from layer 1 on',
+    'gives 0 there',
+  )
+})
+
+test('routes stand side by side, each with its length', async () => {
+  const b = new GraphBuilder()
+  const states = b.gather(b.tensor(ref([50, 4])), b.input('ids'))
+  const shop = { b, kernels: TARGETS['cpu-f32'].kernels }
+  const of = (...lines: readonly (readonly EmbeddingStep[])[]) =>
+    buildEmbeddingHead(shop, states, {
+      kind: 'embedding',
+      steps: lines[0] ?? [],
+      routes: lines.map((steps, index) => ({ tasks: [`task${index}`], steps })),
+    })
+  const { output, vectorWidth } = of([pooling('mean'), NORMALIZE], [pooling('cls'), NORMALIZE])
+  expect(output.shape).toEqual(['B', 10])
+  expect(vectorWidth).toBe(4)
+  await expectRefusal(
+    () => of([pooling('mean')], [pooling('cls'), dense(3, 4)]),
+    'model_unsupported',
+    'route task0 makes vectors of 4 numbers and task1 of 3',
+  )
+  await expectRefusal(() => of([pooling('mean')], [pooling('cls'), NORMALIZE]), 'model_unsupported', 'task1')
+})
+
 test.each([
   ['dense', dense(3, 4)],
   ['normalize', NORMALIZE],
@@ -103,20 +170,43 @@ test('a pipeline without Pooling is refused', async () => {
   await expectRefusal(() => embed([]), 'model_invalid', 'no Pooling')
 })
 
-test('a vector is divided by its length, which follows it, and a zero vector stays zero', async () => {
+const HEADS = [
+  ['on the CPU', TARGETS['cpu-f32'].headKernels],
+  ['on CUDA', TARGETS['cuda-f16'].headKernels],
+] as const
+
+test.each(HEADS)(
+  'a vector is divided by its length, which follows it, and a zero vector stays zero: %s',
+  async (_, kernels) => {
+    const b = new GraphBuilder()
+    const table = b.tensor(await fileTensor(Float32Array.of(3, -4, 0, 0, 0, 1e-3), [3, 2]))
+    const states = b.gather(table, b.input('ids'))
+    const { output } = buildEmbedding({ b, kernels }, states, [pooling('cls'), NORMALIZE])
+    const graph = b.finish({ output })
+    const rows = { data: Int32Array.of(0, 1, 2), dims: [3] }
+    const { data } = await runGraph(graph, [
+      ['ids', rows],
+      ['first_rows', rows],
+    ])
+    const expected = [0.6, -0.8, 5, 0, 0, 0, 0, 1, 1e-3]
+    expect(data).toHaveLength(expected.length)
+    for (const [index, x] of expected.entries()) expect(data[index]).toBeCloseTo(x, 6)
+  },
+)
+
+test.each(HEADS)('the greatest of each number over the tokens of a row: %s', async (_, kernels) => {
   const b = new GraphBuilder()
-  const table = b.tensor(await fileTensor(Float32Array.of(3, -4, 0, 0, 0, 1e-3), [3, 2]))
+  const table = b.tensor(await fileTensor(Float32Array.of(3, -4, -1, 2, -7, -9), [3, 2]))
   const states = b.gather(table, b.input('ids'))
-  const { output } = buildEmbedding(b, states, [pooling('cls'), NORMALIZE])
+  const { output } = buildEmbedding({ b, kernels }, states, [pooling('max')])
   const graph = b.finish({ output })
-  const rows = { data: Int32Array.of(0, 1, 2), dims: [3] }
-  const { data } = await runGraph(graph, [
-    ['ids', rows],
-    ['first_rows', rows],
+  checkGraph(graph)
+  const { data, dims } = await runGraph(graph, [
+    ['ids', { data: Int32Array.of(0, 1, 2), dims: [3] }],
+    ['pooled_rows', { data: Int32Array.of(0, 1, 1, 2, 2, 2), dims: [2, 3] }],
   ])
-  const expected = [0.6, -0.8, 5, 0, 0, 0, 0, 1, 1e-3]
-  expect(data).toHaveLength(expected.length)
-  for (const [index, x] of expected.entries()) expect(data[index]).toBeCloseTo(x, 6)
+  expect(dims).toEqual([2, 2])
+  expect(data).toEqual([3, 2, -7, -9])
 })
 
 describe('activations', () => {
@@ -140,6 +230,11 @@ describe('activations', () => {
     tanh: Math.tanh,
     sigmoid,
     relu: (x) => Math.max(0, x),
+    leaky_relu: (x) => (x < 0 ? 0.01 * x : x),
+    elu: (x) => (x < 0 ? Math.exp(x) - 1 : x),
+    selu: (x) => 1.0507009873554805 * (x < 0 ? 1.6732632423543772 * (Math.exp(x) - 1) : x),
+    softplus: (x) => Math.log(1 + Math.exp(x)),
+    mish: (x) => x * Math.tanh(Math.log(1 + Math.exp(x))),
     softmax: (x) => Math.exp(x) / total,
     gelu: (x) => (x / 2) * (1 + erf(x / Math.SQRT2)),
     gelu_tanh: (x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),

@@ -1,7 +1,7 @@
 /** Tables of operands that fit an operator and of those that do not, each row a test. */
 import { describe, expect, test } from 'vitest'
 import type { Attribute, Dtype, Shape, Value } from '../../../src/graph/ir.ts'
-import { inferOutput } from '../../../src/graph/ops.ts'
+import { inferOutputs } from '../../../src/graph/ops.ts'
 import { expectRefusal } from '../model/expect-refusal.ts'
 
 export type Attributes = Readonly<Record<string, Attribute>>
@@ -14,10 +14,12 @@ export interface Right {
   /** What a Reshape says it makes. */
   readonly declared?: Value
   readonly makes: Value
+  /** Outputs after the first. */
+  readonly more?: readonly Value[]
 }
 
 /** What does not fit, and words that the refusal says. */
-export interface Wrong extends Omit<Right, 'makes'> {
+export interface Wrong extends Omit<Right, 'makes' | 'more'> {
   readonly says: string
 }
 
@@ -34,21 +36,36 @@ export function of(dtype: Dtype, ...shape: Shape): Value {
 
 export const f32 = (...shape: Shape) => of('f32', ...shape)
 export const i32 = (...shape: Shape) => of('i32', ...shape)
+export const none = undefined
+
+/** What takes one operand of a floating dtype, and gives its like. */
+export const unary: Case = {
+  right: [
+    { operands: [f32('T', 4)], makes: f32('T', 4) },
+    { operands: [of('f16', 'B', 'S', 2)], makes: of('f16', 'B', 'S', 2) },
+    { operands: [of('bf16')], makes: of('bf16') },
+  ],
+  wrong: [
+    { operands: [i32('T')], says: 'is i32, not floating' },
+    { operands: [of('i8', 4)], says: 'is i8, not floating' },
+    { operands: [of('bool', 4)], says: 'is bool, not floating' },
+    { operands: [], says: 'an operand or a dimension is missing' },
+  ],
+}
 
 export function testOperators(cases: Readonly<Record<string, Case>>): void {
   describe.each(Object.entries(cases))('%s', (op, { right, wrong }) => {
     test.each(right.map((entry) => [format(entry), entry] as const))('takes %s', (_, entry) => {
       const { dtype, shape } = entry.makes
-      expect(inferOutput(op, entry.operands, entry.attributes ?? {}, entry.declared)).toEqual({
-        dtype,
-        shape,
-      })
+      const [first, ...others] = inferOutputs(op, entry.operands, entry.attributes ?? {}, entry.declared)
+      expect(first).toEqual({ dtype, shape })
+      expect(others).toEqual((entry.more ?? []).map(({ dtype, shape }) => ({ dtype, shape })))
     })
 
     test.each(wrong.map((entry) => [format(entry), entry] as const))('refuses %s', async (_, entry) => {
       const named = entry.operands.map((value) => (value ? `${value.name}: ${formatOf(value)}` : '–'))
       await expectRefusal(
-        () => inferOutput(op, entry.operands, entry.attributes ?? {}, entry.declared),
+        () => inferOutputs(op, entry.operands, entry.attributes ?? {}, entry.declared),
         'graph_invalid',
         `${op}(${named.join(', ')})`,
         entry.says,
@@ -57,7 +74,7 @@ export function testOperators(cases: Readonly<Record<string, Case>>): void {
   })
 }
 
-function format({ operands, attributes = {}, declared }: Omit<Right, 'makes'>): string {
+function format({ operands, attributes = {}, declared }: Omit<Right, 'makes' | 'more'>): string {
   const values = operands.map((value) => (value ? formatOf(value) : '–')).join(' ')
   const wanted = declared ? ` as ${formatOf(declared)}` : ''
   const set = Object.entries(attributes).map(([name, value]) => ` ${name} ${Object.values(value).join()}`)

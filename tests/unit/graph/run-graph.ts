@@ -25,20 +25,43 @@ export interface Feed {
   readonly dims: readonly number[]
 }
 
+export interface Output {
+  readonly dims: readonly number[]
+  readonly data: number[]
+}
+
 /** The graph's one output. */
-export async function runGraph(graph: Graph, feeds: Iterable<readonly [string, Feed]>) {
+export async function runGraph(graph: Graph, feeds: Iterable<readonly [string, Feed]>): Promise<Output> {
+  const [output] = await runBatches(graph, [feeds])
+  if (output === undefined) throw new Error('the batch has no output')
+  return output
+}
+
+/** The graph's one output for each batch. */
+export async function runBatches(
+  graph: Graph,
+  batches: readonly Iterable<readonly [string, Feed]>[],
+): Promise<Output[]> {
   const session = await InferenceSession.create(encodeGraph(graph), {
     logSeverityLevel: 3,
     intraOpNumThreads: 1,
     extra: { session: { model_external_initializers_file_folder_path: '/' } },
   })
+  const outputs: Output[] = []
+  for (const feeds of batches) {
+    const [output] = Object.values(await session.run(tensorsOf(feeds)))
+    if (output === undefined) throw new Error('the graph has no output')
+    outputs.push({ dims: output.dims, data: [...(output.data as Float32Array)] })
+  }
+  await session.release()
+  return outputs
+}
+
+function tensorsOf(feeds: Iterable<readonly [string, Feed]>): Record<string, Tensor> {
   const tensors: Record<string, Tensor> = {}
   for (const [name, { data, dims }] of feeds) {
     tensors[name] =
       data instanceof Int32Array ? new Tensor('int32', data, dims) : new Tensor('float32', data, dims)
   }
-  const [output] = Object.values(await session.run(tensors))
-  await session.release()
-  if (output === undefined) throw new Error('the graph has no output')
-  return { dims: output.dims, data: [...(output.data as Float32Array)] }
+  return tensors
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { NormPlan } from '../../../src/graph/layers/encoder-plan.ts'
 import { TensorTable } from '../../../src/graph/tensor-table.ts'
 import type { TensorRef } from '../../../src/model/spec.ts'
 import { expectRefusal } from '../model/expect-refusal.ts'
@@ -8,9 +9,16 @@ const PREFIXES = ['', 'bert.']
 const PROBE = 'words.weight'
 const BODY = /^(embeddings|encoder)\./
 
+function layerNorm(epsilon: number): NormPlan {
+  return { name: 'norm', kind: 'layer', epsilon, bias: true }
+}
+
 /** A table of these tensors and, without prefix, the probe. */
 function tableOf(tensors: Readonly<Record<string, TensorRef>>, probe: string = PROBE): TensorTable {
-  return new TensorTable({ ...tinyBert(), tensors: { [probe]: ref([50, 4]), ...tensors } }, PREFIXES, PROBE)
+  return new TensorTable(
+    { ...tinyBert(), tensors: { [probe]: ref([50, 4]), ...tensors } },
+    { prefixes: PREFIXES, probe: PROBE },
+  )
 }
 
 test('the prefix is the one under which the probe stands', () => {
@@ -18,14 +26,17 @@ test('the prefix is the one under which the probe stands', () => {
   const bias = ref([6])
   for (const prefix of PREFIXES) {
     const table = tableOf({ [`${prefix}up.weight`]: weight, [`${prefix}up.bias`]: bias }, prefix + PROBE)
-    expect(table.linear('up', 6, 4)).toEqual({ weight: { values: weight, scale: undefined }, bias })
+    expect(table.linear({ name: 'up', bias: true }, 6, 4)).toEqual({
+      weight: { values: weight, scale: undefined },
+      bias,
+    })
   }
 })
 
 test('the first prefix wins where the probe stands under both', () => {
   const [plain, prefixed] = [ref([4, 4]), ref([4, 4])]
   const table = tableOf({ 'bert.words.weight': ref([50, 4]), 'up.weight': plain, 'bert.up.weight': prefixed })
-  expect(table.linear('up', 4, 4, { bias: false }).weight.values).toBe(plain)
+  expect(table.linear({ name: 'up', bias: false }, 4, 4).weight.values).toBe(plain)
 })
 
 test('weights without the probe are refused by the names it could have', async () => {
@@ -39,7 +50,7 @@ test('weights without the probe are refused by the names it could have', async (
 test('a root tensor stands without the prefix', () => {
   const weight = ref([2, 4])
   const table = tableOf({ 'classifier.weight': weight }, 'bert.words.weight')
-  expect(table.linear('classifier', 2, 4, { bias: false, root: true })).toEqual({
+  expect(table.linear({ name: 'classifier', bias: false, root: true }, 2, 4)).toEqual({
     weight: { values: weight, scale: undefined },
     bias: undefined,
   })
@@ -50,18 +61,22 @@ test.each([
   ['bias', { 'up.weight': ref([6, 4]) }, 'up.bias'],
 ])('a linear layer without its %s is refused by the full name', async (_, tensors, name) => {
   await expectRefusal(
-    () => tableOf(tensors).linear('up', 6, 4),
+    () => tableOf(tensors).linear({ name: 'up', bias: true }, 6, 4),
     'model_invalid',
     `tiny: tensor ${name} is missing`,
   )
   const prefixed = Object.fromEntries(Object.entries(tensors).map(([key, value]) => [`bert.${key}`, value]))
   const table = tableOf(prefixed, 'bert.words.weight')
-  await expectRefusal(() => table.linear('up', 6, 4), 'model_invalid', `tensor bert.${name} is missing`)
+  await expectRefusal(
+    () => table.linear({ name: 'up', bias: true }, 6, 4),
+    'model_invalid',
+    `tensor bert.${name} is missing`,
+  )
 })
 
 test('a name that every object answers to is no tensor', async () => {
   await expectRefusal(
-    () => tableOf({}).linear('constructor', 1, 1, { root: true }),
+    () => tableOf({}).linear({ name: 'constructor', bias: true, root: true }, 1, 1),
     'model_invalid',
     'tensor constructor.weight is missing',
   )
@@ -74,7 +89,7 @@ test.each([
 ])('a weight that is %s is refused with both shapes', async (_, shape) => {
   const table = tableOf({ 'up.weight': ref(shape), 'up.bias': ref([6]) })
   await expectRefusal(
-    () => table.linear('up', 6, 4),
+    () => table.linear({ name: 'up', bias: true }, 6, 4),
     'model_invalid',
     `tiny: tensor up.weight has shape [${shape.join(', ')}]; config.json asks for [6, 4]`,
   )
@@ -90,21 +105,22 @@ test('a table of another height is refused with both shapes', async () => {
 
 test('a norm is found under its present names, and under gamma and beta', () => {
   const [weight, bias] = [ref([4]), ref([4])]
+  const expected = { kind: 'layer', weight, bias, plusOne: false }
   const present = tableOf({ 'norm.weight': weight, 'norm.bias': bias })
-  expect(present.norm('norm', 4, 1e-12)).toEqual({ weight, bias, epsilon: 1e-12 })
+  expect(present.norm(layerNorm(1e-12), 4)).toEqual({ ...expected, epsilon: 1e-12 })
   const old = tableOf({ 'norm.gamma': weight, 'norm.beta': bias })
-  expect(old.norm('norm', 4, 1e-5)).toEqual({ weight, bias, epsilon: 1e-5 })
+  expect(old.norm(layerNorm(1e-5), 4)).toEqual({ ...expected, epsilon: 1e-5 })
 })
 
 test('a norm that is missing is refused by its present name', async () => {
   const table = tableOf({ 'norm.gamma': ref([4]) })
-  await expectRefusal(() => table.norm('norm', 4, 1), 'model_invalid', 'tensor norm.bias is missing')
+  await expectRefusal(() => table.norm(layerNorm(1), 4), 'model_invalid', 'tensor norm.bias is missing')
 })
 
 test('a norm of another width is refused by the name it has', async () => {
   const table = tableOf({ 'norm.gamma': ref([5]), 'norm.beta': ref([5]) })
   await expectRefusal(
-    () => table.norm('norm', 4, 1),
+    () => table.norm(layerNorm(1), 4),
     'model_invalid',
     'tensor norm.gamma has shape [5]; config.json asks for [4]',
   )
@@ -113,7 +129,7 @@ test('a norm of another width is refused by the name it has', async () => {
 test('int8 codes come with their scale', () => {
   const [values, scale] = [ref([6, 4], 'I8'), ref([6, 1])]
   const table = tableOf({ 'up.weight': values, 'up.weight_scale': scale })
-  expect(table.linear('up', 6, 4, { bias: false }).weight).toEqual({ values, scale })
+  expect(table.linear({ name: 'up', bias: false }, 6, 4).weight).toEqual({ values, scale })
   expect(table.table('up', 6, 4)).toEqual({ values, scale })
 })
 
@@ -123,7 +139,7 @@ test.each([
   ['with a scale for each group', { 'up.weight_scale': ref([6, 2]) }, 'up.weight_scale has shape [6, 2]'],
 ])('int8 codes %s are refused', async (_, scale, message) => {
   const table = tableOf({ 'up.weight': ref([6, 4], 'I8'), ...scale })
-  await expectRefusal(() => table.linear('up', 6, 4, { bias: false }), 'model_invalid', message)
+  await expectRefusal(() => table.linear({ name: 'up', bias: false }, 6, 4), 'model_invalid', message)
 })
 
 test('int8 is for matrices only: a bias or a norm of it is refused', async () => {
@@ -133,20 +149,24 @@ test('int8 is for matrices only: a bias or a norm of it is refused', async () =>
     'norm.weight': ref([4], 'I8'),
     'norm.bias': ref([4]),
   })
-  await expectRefusal(() => table.linear('up', 6, 4), 'model_invalid', 'tiny: tensor up.bias is I8')
-  await expectRefusal(() => table.norm('norm', 4, 1), 'model_invalid', 'tiny: tensor norm.weight is I8')
+  await expectRefusal(
+    () => table.linear({ name: 'up', bias: true }, 6, 4),
+    'model_invalid',
+    'tiny: tensor up.bias is I8',
+  )
+  await expectRefusal(() => table.norm(layerNorm(1), 4), 'model_invalid', 'tiny: tensor norm.weight is I8')
 })
 
 test('tensors that were not asked for are unused', () => {
   const table = tableOf({ 'pooler.weight': ref([4, 4]), 'encoder.up.weight': ref([6, 4]) })
   table.table('words', 50, 4)
-  table.linear('encoder.up', 6, 4, { bias: false })
+  table.linear({ name: 'encoder.up', bias: false }, 6, 4)
   expect(table.unused(BODY, [])).toEqual(['pooler.weight'])
 })
 
 test('a scale beside floats is not used, and refused as part of the body', async () => {
   const table = tableOf({ 'encoder.up.weight': ref([6, 4]), 'encoder.up.weight_scale': ref([6, 1]) })
-  table.linear('encoder.up', 6, 4, { bias: false })
+  table.linear({ name: 'encoder.up', bias: false }, 6, 4)
   await expectRefusal(() => table.unused(BODY, []), 'model_invalid', 'lacks: encoder.up.weight_scale')
 })
 
@@ -187,4 +207,58 @@ test('a tensor of the body that is to be ignored is unused, not refused', () => 
   const name = 'bert.embeddings.position_ids'
   const table = tableOf({ [name]: ref([1, 20]) }, 'bert.words.weight')
   expect(table.unused(BODY, [/^embeddings\.position_ids$/])).toEqual(['bert.words.weight', name])
+})
+
+test('a part of a fused tensor is its own rows of weight, scale and bias', () => {
+  const [values, scale, bias] = [ref([18, 4], 'I8'), ref([18, 1]), ref([18])]
+  const table = tableOf({ 'qkv.weight': values, 'qkv.weight_scale': scale, 'qkv.bias': bias })
+  expect(table.linear({ name: 'qkv', bias: true, part: [2, 3] }, 6, 4)).toEqual({
+    weight: {
+      values: { ...values, shape: [6, 4], byteOffset: values.byteOffset + 48, byteLength: 24 },
+      scale: { ...scale, shape: [6, 1], byteOffset: scale.byteOffset + 48, byteLength: 24 },
+    },
+    bias: { ...bias, shape: [6], byteOffset: bias.byteOffset + 48, byteLength: 24 },
+  })
+})
+
+test('a part of a tensor that does not hold all of them is refused', async () => {
+  const table = tableOf({ 'qkv.weight': ref([12, 4]) })
+  await expectRefusal(
+    () => table.linear({ name: 'qkv', bias: false, part: [0, 3] }, 6, 4),
+    'model_invalid',
+    'tensor qkv.weight has shape [12, 4]; config.json asks for [18, 4]',
+  )
+})
+
+test('a table can leave out its first rows', () => {
+  const values = ref([12, 4], 'F16')
+  const table = tableOf({ 'places.weight': values })
+  expect(table.table('places', 12, 4, { skip: 2 }).values).toEqual({
+    ...values,
+    shape: [10, 4],
+    byteOffset: values.byteOffset + 16,
+    byteLength: 80,
+  })
+})
+
+test('a norm without bias asks for none, and keeps its kind and how it is stored', () => {
+  const weight = ref([4])
+  const plan: NormPlan = { name: 'norm', kind: 'rms', epsilon: 1e-6, bias: false, plusOne: true }
+  expect(tableOf({ 'norm.weight': weight }).norm(plan, 4)).toEqual({
+    kind: 'rms',
+    weight,
+    bias: undefined,
+    epsilon: 1e-6,
+    plusOne: true,
+  })
+})
+
+test('a tensor of the body is found, in its shape, with the prefix', async () => {
+  const tokens = ref([1, 1, 4])
+  const table = tableOf({ 'bert.tokens': tokens, other: ref([2]) }, 'bert.words.weight')
+  expect(table.has('tokens')).toBe(true)
+  expect(table.has('other')).toBe(false)
+  expect(table.tensor('tokens', [1, 1, 4])).toBe(tokens)
+  expect(table.unused(BODY, [])).toEqual(['bert.words.weight', 'other'])
+  await expectRefusal(() => table.tensor('tokens', [4]), 'model_invalid', 'bert.tokens has shape [1, 1, 4]')
 })

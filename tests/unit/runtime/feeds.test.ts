@@ -23,16 +23,36 @@ const PLAIN = {
   ids: [11, 12, 13, 14, 21, 22, 31, 32, 33],
   types: [0, 0, 1, 1, 0, 0, 0, 1, 1],
   positions: [0, 1, 2, 3, 0, 1, 0, 1, 2],
+  counted_positions: [1, 2, 3, 4, 1, 2, 1, 2, 3],
   padded_rows: [
     [0, 1, 2, 3],
     [4, 5, 4, 4],
     [6, 7, 8, 6],
   ],
   packed_rows: [0, 1, 2, 3, 4, 5, 8, 9, 10],
+  bounds: [0, 4, 6, 9],
+  // The nine tokens in order, then what is past the ends of the second row and the third.
+  padded_places: [
+    [0, 1, 2, 3],
+    [4, 5, 8, 9],
+    [10, 6, 7, 11],
+  ],
   last_positions: [3, 1, 2],
+  steps: [0, 1, 2, 3],
   max_length: [4],
+  // Without a window, pieces are rows.
+  padded_pieces: [
+    [0, 1, 2, 3],
+    [4, 5, 4, 4],
+    [6, 7, 8, 6],
+  ],
+  packed_pieces: [0, 1, 2, 3, 4, 5, 8, 9, 10],
+  last_piece_positions: [3, 1, 2],
+  piece_steps: [0, 1, 2, 3],
+  max_piece_length: [4],
   first_rows: [0, 4, 6],
   last_rows: [3, 5, 8],
+  last_counted_rows: [3, 5, 8],
   pooled_rows: [
     [0, 1, 2, 3],
     [4, 5, 4, 4],
@@ -85,12 +105,22 @@ const DIMS = {
   ids: [9],
   types: [9],
   positions: [9],
+  counted_positions: [9],
   padded_rows: [3, 4],
   packed_rows: [9],
+  bounds: [4],
+  padded_places: [3, 4],
   last_positions: [3],
+  steps: [4],
   max_length: [],
+  padded_pieces: [3, 4],
+  packed_pieces: [9],
+  last_piece_positions: [3],
+  piece_steps: [4],
+  max_piece_length: [],
   first_rows: [3],
   last_rows: [3],
+  last_counted_rows: [3],
   pooled_rows: [3, 4],
   mean_weights: [3, 9],
   mean_sqrt_weights: [3, 9],
@@ -146,6 +176,38 @@ describe.each([
   })
 })
 
+describe('a graph whose rows are a multiple of 8 long', () => {
+  const feeds = layOut(BATCH, ROLES, { lengthStep: 8 })
+  const feed = (role: InputRole) => feeds.get(role) ?? { data: [], dims: [] }
+
+  test('has S rounded up wherever S stands, and nowhere else', () => {
+    const dims = { ...DIMS, steps: [8], padded_rows: [3, 8], pooled_rows: [3, 8], padded_places: [3, 8] }
+    expect(Object.fromEntries(ROLES.map((role) => [role, feed(role).dims]))).toEqual(dims)
+    expect([...feed('steps').data]).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+    expect([...feed('max_length').data]).toEqual([8])
+    expect([...feed('last_positions').data]).toEqual([3, 1, 2])
+  })
+
+  test('repeats the first token of each row in the padding', () => {
+    const row = (...tokens: number[]) => Array.from({ length: 8 }, (_, s) => tokens[s] ?? tokens[0])
+    const expected = [row(0, 1, 2, 3), row(4, 5), row(6, 7, 8)]
+    expect([...feed('padded_rows').data]).toEqual(expected.flat())
+  })
+
+  test('finds every token where the padded rows have it', () => {
+    const padded = feed('padded_rows').data
+    expect([...feed('packed_rows').data].map((place) => padded[place])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
+    const places = [...feed('padded_places').data]
+    expect(places.slice(0, 9)).toEqual([...feed('packed_rows').data])
+    expect(places.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, index) => index))
+  })
+})
+
+test('a row that is as long as a step allows is not padded', () => {
+  const even = { ...BATCH, bounds: Int32Array.of(0, 4, 8, 9) }
+  expect(layOut(even, ['steps'], { lengthStep: 4 }).get('steps')?.dims).toEqual([4])
+})
+
 test('a row of one token whose prompt fills it pools that token', () => {
   const batch: RaggedBatch = {
     ids: Int32Array.of(7),
@@ -159,6 +221,13 @@ test('a row of one token whose prompt fills it pools that token', () => {
   for (const role of ['mean_weights', 'mean_sqrt_weights', 'position_weights'] as const) {
     expect([...feedOf(batch, role).data]).toEqual([1])
   }
+})
+
+test('a padding token that a text holds has place 0, and those behind it are counted without it', () => {
+  const ids = Int32Array.of(11, 0, 13, 0, 0, 22, 31, 32, 0)
+  const { data } =
+    layOut({ ...BATCH, ids }, ['counted_positions'], { padId: 0 }).get('counted_positions') ?? {}
+  expect(data).toEqual(Int32Array.of(1, 0, 2, 0, 0, 1, 1, 2, 0))
 })
 
 test('a row whose types start at 0 is of type 1 throughout', () => {
@@ -179,3 +248,46 @@ test('ids are fed as they are, without a copy', () => {
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0)
 }
+
+describe('rows of a graph whose attention sees one token to each side', () => {
+  // Nine tokens are more than eight windows; a piece has four, of which the first and the last are neighbours.
+  const bounds = Int32Array.of(0, 9, 10, 15)
+  const batch: RaggedBatch = {
+    ids: Int32Array.from({ length: 15 }, (_, t) => t),
+    bounds,
+    typeStarts: Int32Array.of(9, 1, 5),
+    unpooledTokens: new Int32Array(3),
+    wantsTokens: false,
+  }
+  const feeds = layOut(batch, ROLES, { window: 1 })
+
+  test('are cut into pieces that overlap', () => {
+    expect(feeds.get('padded_pieces')).toEqual({
+      dims: [7, 4],
+      data: Int32Array.from(
+        [
+          [0, 1, 2, 3],
+          [2, 3, 4, 5],
+          [4, 5, 6, 7],
+          [6, 7, 8, 6],
+          [9, 9, 9, 9],
+          [10, 11, 12, 13],
+          [12, 13, 14, 12],
+        ].flat(),
+      ),
+    })
+    expect(feeds.get('last_piece_positions')?.data).toEqual(Int32Array.of(3, 3, 3, 2, 0, 3, 2))
+    expect(feeds.get('piece_steps')?.data).toEqual(Int32Array.of(0, 1, 2, 3))
+    expect(feeds.get('max_piece_length')?.data).toEqual(Int32Array.of(4))
+  })
+
+  test('give each token from the piece that holds its neighbours', () => {
+    const expected = [0, 1, 2, 5, 6, 9, 10, 13, 14, 16, 20, 21, 22, 25, 26]
+    expect(feeds.get('packed_pieces')?.data).toEqual(Int32Array.from(expected))
+  })
+
+  test('are whole to all other parts of the graph', () => {
+    expect(feeds.get('padded_rows')?.dims).toEqual([3, 9])
+    expect(feeds.get('steps')?.dims).toEqual([9])
+  })
+})

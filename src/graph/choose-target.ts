@@ -1,0 +1,59 @@
+/** Which target a model runs on: what was asked for, what the device has, and what the model's numbers need. */
+import type { Device } from '../devices/device.ts'
+import type { ModelSpec } from '../model/spec.ts'
+import { findFamily } from './families/registry.ts'
+import type { TargetName } from './target.ts'
+import { TARGETS } from './target.ts'
+
+/** Values of DTYPES. */
+export type RequestedDtype = 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8'
+
+export interface ChosenTarget {
+  readonly target: TargetName
+  /** What stands for the dtype that was asked for, and why. */
+  readonly replaced?: { readonly used: string; readonly reason: string }
+}
+
+/** Compute capability times ten from which on a GPU multiplies bfloat16. */
+const BF16_CAPABILITY = 80
+
+/** Throws `model_unsupported` where the model's family is unknown. */
+export function chooseTarget(spec: ModelSpec, requested: RequestedDtype, device: Device): ChosenTarget {
+  if (device.kind === 'cpu') {
+    if (requested === 'auto' || requested === 'fp32') return { target: 'cpu-f32' }
+    return replaced('cpu-f32', 'the CPU computes in fp32')
+  }
+  const hasBf16 = device.computeCapability >= BF16_CAPABILITY
+  const wide: TargetName = hasBf16 ? 'cuda-bf16' : 'cuda-f32'
+  const suits: TargetName = findFamily(spec).overflowsHalf ? wide : 'cuda-f16'
+  switch (requested) {
+    case 'auto':
+      return { target: suits }
+    case 'fp32':
+      return { target: 'cuda-f32' }
+    case 'fp16':
+      return { target: 'cuda-f16' }
+    case 'bf16':
+      if (hasBf16) return { target: 'cuda-bf16' }
+      return replaced('cuda-f32', `bf16 needs compute capability 8.0; ${device.name} has ${shown(device)}`)
+    case 'int8':
+    case 'fp8':
+      return replaced(suits, `ONNX Runtime's CUDA provider computes no whole model in ${requested}`)
+    default:
+      return requested satisfies never
+  }
+}
+
+/** Where a model goes whose numbers do not fit the target; undefined: there is nothing wider. */
+export function fallbackOf(target: TargetName, device: Device): TargetName | undefined {
+  if (target !== 'cuda-f16' || device.kind === 'cpu') return undefined
+  return device.computeCapability >= BF16_CAPABILITY ? 'cuda-bf16' : 'cuda-f32'
+}
+
+function replaced(target: TargetName, reason: string): ChosenTarget {
+  return { target, replaced: { used: TARGETS[target].dtype, reason } }
+}
+
+function shown({ computeCapability }: { readonly computeCapability: number }): string {
+  return `${Math.floor(computeCapability / 10)}.${computeCapability % 10}`
+}

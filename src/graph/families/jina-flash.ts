@@ -1,0 +1,117 @@
+/**
+ * Jina's XLM-RoBERTa: joined projections, and rotary positions (jina-embeddings-v3) or a table of them
+ * (jina-reranker-v2, jina-colbert-v2). transformers 5.23 has the rotary one as models/jina_embeddings_v3.
+ */
+import type { ConfigReader } from '../config-reader.ts'
+import { ACTIVATION_NAMES } from '../layers/activation.ts'
+import type { EmbeddingsPlan, EncoderPlan, LinearPlan, RotaryPlan } from '../layers/encoder-plan.ts'
+import type { Family } from './family.ts'
+import { layerNorm, linear } from './names.ts'
+import { roberta } from './roberta.ts'
+import { readRotary } from './rope.ts'
+import type { RotaryLayerNames } from './rotary-layers.ts'
+import { rotaryPostNormLayer } from './rotary-layers.ts'
+
+export const jinaFlash: Family = {
+  ...roberta,
+  modelTypes: ['xlm-roberta', 'jina_embeddings_v3'],
+  prefixes: ['', 'roberta.'],
+  probe: 'emb_ln.weight',
+  body: /^(embeddings|emb_ln|encoder)\./,
+  // The model without an adapter is a model of its own, and what the reference gives unless it is told a task.
+  adapted: true,
+  ignored: [
+    /^embeddings\.position_ids$/,
+    /\.rotary_emb\.inv_freq$/,
+    /\.parametrizations\.weight\.0\.lora_[AB]$/,
+  ],
+  plan: (config) => planOf(config, 'emb_ln', originalNames),
+}
+
+/** With the names that transformers has for it. */
+export const jinaFlashRenamed: Family = {
+  ...roberta,
+  modelTypes: ['jina_embeddings_v3'],
+  prefixes: ['', 'roberta.'],
+  probe: 'layers.0.self_attn.q_proj.weight',
+  body: /^(embeddings|layers)\./,
+  plan: (config) => planOf(config, 'embeddings.LayerNorm', newNames),
+}
+
+function planOf(
+  config: ConfigReader,
+  norm: string,
+  namesOf: (index: number, epsilon: number) => RotaryLayerNames,
+): EncoderPlan {
+  const heads = config.int('num_attention_heads')
+  const headWidth = config.split('hidden_size', heads)
+  const epsilon = config.fraction('layer_norm_eps', 1e-5)
+  const { maxTokens, positions, isRotary } = readPositions(config)
+  const sizes = {
+    heads,
+    headWidth,
+    width: config.int('intermediate_size'),
+    activation: config.choice('hidden_act', ACTIVATION_NAMES, 'gelu'),
+    rotary: isRotary ? readAngles(config, headWidth) : undefined,
+  }
+  return {
+    hiddenSize: config.int('hidden_size'),
+    vocabularySize: config.int('vocab_size'),
+    maxTokens,
+    embeddings: {
+      words: 'embeddings.word_embeddings',
+      types: { name: 'embeddings.token_type_embeddings', rows: config.int('type_vocab_size', 1) },
+      ...(positions && { positions }),
+      norm: layerNorm(norm, epsilon),
+    },
+    layers: Array.from({ length: config.count('num_hidden_layers') }, (_, index) =>
+      rotaryPostNormLayer(namesOf(index, epsilon), sizes),
+    ),
+  }
+}
+
+function readAngles(config: ConfigReader, headWidth: number): RotaryPlan {
+  const theta = config.has('rope_parameters') ? 20_000 : 10_000
+  return readRotary(config, { headWidth, theta, thetaKey: 'rotary_emb_base', scaled: false })
+}
+
+interface Positions {
+  readonly isRotary: boolean
+  readonly maxTokens: number
+  readonly positions?: EmbeddingsPlan['positions']
+}
+
+function readPositions(config: ConfigReader): Positions {
+  const kinds = { rotary: true, absolute: false }
+  // Only transformers' own form has the section, and no other positions.
+  const isRotary =
+    config.has('rope_parameters') || config.choice('position_embedding_type', kinds, 'absolute')
+  if (isRotary) return { isRotary, maxTokens: config.int('max_position_embeddings') }
+  const { maxTokens, embeddings } = roberta.plan(config)
+  return { isRotary, maxTokens, positions: embeddings.positions }
+}
+
+function originalNames(index: number, epsilon: number): RotaryLayerNames {
+  const layer = `encoder.layers.${index}`
+  return {
+    projections: linear(`${layer}.mixer.Wqkv`),
+    output: linear(`${layer}.mixer.out_proj`),
+    up: linear(`${layer}.mlp.fc1`),
+    down: linear(`${layer}.mlp.fc2`),
+    attentionNorm: layerNorm(`${layer}.norm1`, epsilon),
+    feedForwardNorm: layerNorm(`${layer}.norm2`, epsilon),
+  }
+}
+
+function newNames(index: number, epsilon: number): RotaryLayerNames {
+  const layer = `layers.${index}`
+  const attention = (name: string): LinearPlan => linear(`${layer}.self_attn.${name}`)
+  return {
+    projections: [attention('q_proj'), attention('k_proj'), attention('v_proj')],
+    output: attention('o_proj'),
+    up: linear(`${layer}.mlp.fc1`),
+    down: linear(`${layer}.mlp.fc2`),
+    attentionNorm: layerNorm(`${layer}.post_attention_layernorm`, epsilon),
+    feedForwardNorm: layerNorm(`${layer}.post_mlp_layernorm`, epsilon),
+  }
+}

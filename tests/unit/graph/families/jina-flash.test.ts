@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest'
+import { ConfigReader } from '../../../../src/graph/config-reader.ts'
+import { jinaFlash, jinaFlashRenamed } from '../../../../src/graph/families/jina-flash.ts'
+import { findFamily } from '../../../../src/graph/families/registry.ts'
+import { roberta } from '../../../../src/graph/families/roberta.ts'
+import { TensorTable } from '../../../../src/graph/tensor-table.ts'
+import { expectRefusal } from '../../model/expect-refusal.ts'
+import { ref, TINY, tinyBert } from '../tiny-bert.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+function plan(config: Json) {
+  return jinaFlash.plan(new ConfigReader('tiny', { ...TINY, ...config }))
+}
+
+test.each([
+  ['xlm-roberta', 'roberta.emb_ln.weight', jinaFlash],
+  ['xlm-roberta', 'embeddings.word_embeddings.weight', roberta],
+  ['jina_embeddings_v3', 'emb_ln.weight', jinaFlash],
+  ['jina_embeddings_v3', 'roberta.layers.0.self_attn.q_proj.weight', jinaFlashRenamed],
+])('%s with the tensor %s is told from the others', (modelType, name, family) => {
+  expect(findFamily({ ...tinyBert(), modelType, tensors: { [name]: ref([16]) } })).toBe(family)
+})
+
+describe('positions', () => {
+  test('that turn need no table, and no row of it for the padding token', () => {
+    const { embeddings, layers, maxTokens } = plan({ position_embedding_type: 'rotary', rotary_emb_base: 16 })
+    expect(embeddings.positions).toBeUndefined()
+    expect(maxTokens).toBe(TINY.max_position_embeddings)
+    expect(layers[0]?.attention.rotary?.frequencies).toEqual([1, 1 / 2, 1 / 4, 1 / 8])
+  })
+
+  test('turn by the base that each form takes where none is given', () => {
+    const second = (config: Json) => plan(config).layers[0]?.attention.rotary?.frequencies[1]
+    expect(second({ position_embedding_type: 'rotary' })).toBeCloseTo(10_000 ** -0.25, 12)
+    expect(second({ rope_parameters: { rope_type: 'default' } })).toBeCloseTo(20_000 ** -0.25, 12)
+  })
+
+  test('of a table start behind the padding token', () => {
+    const { embeddings, layers, maxTokens } = plan({ pad_token_id: 1 })
+    expect(embeddings.positions).toMatchObject({ skip: 1, padId: 1 })
+    expect(maxTokens).toBe(TINY.max_position_embeddings - 2)
+    expect(layers[0]?.attention.rotary).toBeUndefined()
+  })
+
+  test('of another kind are refused', async () => {
+    const alibi = () => plan({ position_embedding_type: 'alibi' })
+    await expectRefusal(alibi, 'model_invalid', 'position_embedding_type', 'rotary, absolute')
+  })
+})
+
+describe('weights with adapters', () => {
+  const original = ref([16, 16])
+  const tensors = {
+    'emb_ln.weight': ref([16]),
+    'encoder.layers.0.mlp.fc1.parametrizations.weight.original': original,
+    'encoder.layers.0.mlp.fc1.parametrizations.weight.0.lora_A': ref([5, 4, 16]),
+    'encoder.layers.0.mlp.fc1.parametrizations.weight.0.lora_B': ref([5, 16, 4]),
+  }
+  const fc1 = { name: 'encoder.layers.0.mlp.fc1', bias: false }
+
+  test('are read as they are without them', () => {
+    const table = new TensorTable({ ...tinyBert(), tensors }, jinaFlash)
+    expect(table.linear(fc1, 16, 16).weight.values).toBe(original)
+    expect(table.unused(jinaFlash.body, [...jinaFlash.ignored, /^emb_ln/])).toHaveLength(3)
+  })
+
+  test('are not read by families that have none', async () => {
+    const table = new TensorTable({ ...tinyBert(), tensors }, { prefixes: [''], probe: 'emb_ln.weight' })
+    await expectRefusal(() => table.linear(fc1, 16, 16), 'model_invalid', 'fc1.weight is missing')
+  })
+})
