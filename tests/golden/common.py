@@ -1,24 +1,29 @@
 """The machinery that all model families share: the registry, weights, vocabularies, reference numbers, checks."""
 
 import json
+import math
 import re
 import shutil
 import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from sentence_transformers import CrossEncoder, SentenceTransformer
-from tokenizers import Tokenizer, normalizers
+from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from transformers.pipelines.text_classification import softmax
 from transformers.utils.logging import disable_progress_bar
 
-from texts import PAIRS, TEXTS
+from texts import CORPUS, PAIRS, TEXTS
 
 torch.set_num_threads(1)
 disable_progress_bar()
@@ -34,12 +39,14 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 class Fixture:
     name: str
     family: str
-    kind: str  # "embed" or "rerank"
+    kind: str  # "embed", "rerank", "sparse" or "words"
     about: str
     build: Callable[[Path, int], None]  # writes the model folder; all its weights follow from the seed
     cases: list[dict]  # what golden.json holds, without the answers
     unused: str  # a pattern: parameters whose values change nothing
     tokens: bool  # whether golden.json holds the vectors of tokens too
+    rewrite: Callable[[Path], None] | None  # gives the folder a form that the libraries do not read, once they have answered
+    serve: Callable[[Path], object] | None  # what answers instead of the library that serves its kind
 
     @property
     def seed(self):
@@ -52,14 +59,14 @@ TEXT_CASES = [{"name": name, "text": text} for name, text in TEXTS.items()]
 PAIR_CASES = [{"name": name, "query": query, "document": document} for name, (query, document) in PAIRS.items()]
 
 
-def fixture(name, about, kind="embed", cases=None, unused=r"$^", tokens=False):
+def fixture(name, about, kind="embed", cases=None, unused=r"$^", tokens=False, rewrite=None, serve=None):
     """Registers the decorated builder; the family is the file that it stands in."""
 
     def register(build):
         assert name not in FIXTURES, name
         family = build.__module__.rpartition(".")[2]
-        default = {"embed": TEXT_CASES, "rerank": PAIR_CASES}[kind]
-        FIXTURES[name] = Fixture(name, family, kind, about, build, cases or default, unused, tokens)
+        default = {"embed": TEXT_CASES, "rerank": PAIR_CASES, "sparse": TEXT_CASES, "words": TEXT_CASES}[kind]
+        FIXTURES[name] = Fixture(name, family, kind, about, build, cases or default, unused, tokens, rewrite, serve)
         return build
 
     return register
@@ -72,13 +79,15 @@ def fixture(name, about, kind="embed", cases=None, unused=r"$^", tokens=False):
 def randomize(model, seed):
     """Gives each parameter values large enough that a wrong one shows: no bias is zero, no norm weight is one.
 
-    Embeddings are small, so that the epsilon of the first norm counts.
+    Embeddings are small, so that the epsilon of the first norm counts; those that are added to scores are not.
     """
     generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
+    for path, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             noise = torch.randn(parameter.shape, generator=generator)
-            if isinstance(module, torch.nn.Embedding):
+            if path.endswith(("relative_attention_bias", "rel_embeddings")):
+                parameter.copy_(noise)
+            elif isinstance(module, torch.nn.Embedding):
                 parameter.copy_(0.04 * noise)
             elif "Norm" in type(module).__name__ and name == "weight":
                 parameter.copy_(1 + 0.15 * noise.clamp(-2, 2))
@@ -111,6 +120,65 @@ def train_wordpiece(words, size):
                     split[index - 1 : index + 1] = [merged]
     assert len(tokens) == size, f"{len(tokens)} characters are more than {size} tokens"
     return {token: index for index, token in enumerate(tokens)}
+
+
+def train_bpe(words, alphabet, size):
+    """As many tokens as asked: the alphabet, then what joining the most frequent pair again and again makes; the joined
+    pairs; and how often each token is left in the words. Ties go to the first pair in the order of characters."""
+    counts = Counter(words)
+    pieces = {word: [*word] for word in counts}
+    tokens, merges = [*alphabet], []
+    assert set("".join(counts)) <= set(alphabet) and len(alphabet) <= size
+    while len(tokens) < size:
+        pairs = Counter()
+        for word, split in pieces.items():
+            for pair in zip(split, split[1:]):
+                pairs[pair] += counts[word]
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        if "".join(best) not in tokens:
+            tokens.append("".join(best))
+        for split in pieces.values():
+            for index in range(len(split) - 1, 0, -1):
+                if (split[index - 1], split[index]) == best:
+                    split[index - 1 : index + 1] = ["".join(best)]
+    left = Counter()
+    for word, split in pieces.items():
+        for piece in split:
+            left[piece] += counts[word]
+    return tokens, merges, left
+
+
+def byte_level_bpe(first, last, size):
+    """The tokens `first`, all bytes, joined pairs, and the tokens `last`, with their ids; and the merges."""
+    splitter = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words = [word for text in CORPUS for word, _ in splitter.pre_tokenize_str(text)]
+    tokens, merges, _ = train_bpe(words, sorted(splitter.alphabet()), size - len(first) - len(last))
+    return {token: index for index, token in enumerate([*first, *tokens, *last])}, merges
+
+
+def unigram(first, last, size, normalize=str):
+    """Pieces of words with their log probabilities, between the tokens `first` and `last` with 0, as SentencePiece has
+    them."""
+    words = ["▁" + word for text in CORPUS for word in normalize(text).split()]
+    tokens, _, counts = train_bpe(words, sorted(set("".join(words))), size - len(first) - len(last))
+    total = counts.total() + len(tokens)
+    pieces = [(token, round(math.log((counts[token] + 1) / total), 6)) for token in tokens]
+    return [*((token, 0.0) for token in first), *pieces, *((token, 0.0) for token in last)]
+
+
+def write_embedder(folder, seed, model, words, *modules):
+    """A folder as sentence-transformers saves it: an encoder, its tokenizer and the modules after them."""
+    with TemporaryDirectory() as backbone:
+        write_plain(backbone, model, words)
+        pipeline = SentenceTransformer(modules=[Transformer(backbone), *modules], device="cpu")
+        randomize(pipeline, seed).save(str(folder), create_model_card=False)
+
+
+def write_plain(folder, model, words):
+    """A folder as transformers saves it: no modules.json."""
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
 
 
 def write_json(path, value):
@@ -152,24 +220,28 @@ class Embedder:
         """What the tokenizer reads."""
         return [self.prompt(case) + case["text"]]
 
+    def options(self, case):
+        task = {"task": case["task"]} if "task" in case else {}
+        return {"prompt_name": case.get("prompt_name"), "show_progress_bar": False, **task}
+
     def answer(self, case):
         features = self.model.preprocess([case["text"]], prompt=self.prompt(case))
-        vector = self.model.encode(case["text"], prompt_name=case.get("prompt_name"), show_progress_bar=False)
-        return {"ids": features["input_ids"][0].tolist(), "vector": vector}
+        vector = self.model.encode(case["text"], **self.options(case))
+        return {"ids": features["input_ids"].flatten().tolist(), "vector": vector}
 
     def tokens(self, case):
         """The vectors of its tokens, before pooling."""
-        options = {"output_value": "token_embeddings", "prompt_name": case.get("prompt_name")}
-        vectors = self.model.encode(case["text"], show_progress_bar=False, **options).numpy()
+        vectors = self.model.encode(case["text"], output_value="token_embeddings", **self.options(case)).numpy()
         return [short_floats(vector) for vector in vectors]
 
     def batch(self, cases):
-        """The vectors of all cases, computed in padded batches of one prompt each."""
+        """The vectors of all cases, computed in padded batches of one prompt and task each."""
         vectors = [None] * len(cases)
-        for prompt_name in {case.get("prompt_name"): None for case in cases}:
-            indices = [index for index, case in enumerate(cases) if case.get("prompt_name") == prompt_name]
+        kinds = [(case.get("prompt_name"), case.get("task")) for case in cases]
+        for kind in dict.fromkeys(kinds):
+            indices = [index for index in range(len(cases)) if kinds[index] == kind]
             texts = [cases[index]["text"] for index in indices]
-            answers = self.model.encode(texts, prompt_name=prompt_name, batch_size=len(texts), show_progress_bar=False)
+            answers = self.model.encode(texts, batch_size=len(texts), **self.options(cases[indices[0]]))
             for index, vector in zip(indices, answers):
                 vectors[index] = vector
         return np.stack(vectors)
@@ -194,9 +266,10 @@ class Reranker:
     def answer(self, case):
         pair = (case["query"], case["document"])
         features = self.model.preprocess([pair])
+        types = {"type_ids": features["token_type_ids"][0].tolist()} if "token_type_ids" in features else {}
         return {
             "ids": features["input_ids"][0].tolist(),
-            "type_ids": features["token_type_ids"][0].tolist(),
+            **types,
             "logits": self.predict(pair, activation_fn=torch.nn.Identity()),
             "scores": self.scores(pair),
         }
@@ -213,7 +286,60 @@ class Reranker:
         return scores.reshape(len(pairs), -1)
 
 
-SERVED = {"embed": (Embedder, "vector"), "rerank": (Reranker, "logits")}
+class SparseEmbedder(Embedder):
+    """A folder as the SparseEncoder of sentence-transformers serves it; its vectors here have their zeros."""
+
+    def __init__(self, folder):
+        self.model = SparseEncoder(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
+        self.dimensions = self.model.encode("", convert_to_sparse_tensor=False, show_progress_bar=False).numel()
+
+    def options(self, case):
+        return super().options(case) | {"convert_to_sparse_tensor": False}
+
+    def answer(self, case):
+        task = {"task": case["task"]} if "task" in case else {}
+        features = self.model.preprocess([case["text"]], prompt=self.prompt(case), **task)
+        vector = self.model.encode(case["text"], **self.options(case)).numpy()
+        return {"ids": features["input_ids"][0].tolist(), "vector": vector}
+
+
+class WordWeigher(Embedder):
+    """The weights of words as FlagEmbedding describes BGE-M3's, written anew in plain torch: no library at hand has them."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.dimensions = len(self.model.tokenizer)
+        head = torch.load(folder / "sparse_linear.pt", weights_only=True)
+        self.weight, self.bias = head["weight"].float(), head["bias"].float()
+
+    @torch.no_grad()
+    def answer(self, case):
+        features = self.model[0](self.model.preprocess([case["text"]]))
+        ids = features["input_ids"][0].tolist()
+        weights = torch.relu(features["token_embeddings"][0] @ self.weight.T + self.bias)[:, 0].tolist()
+        vector = np.zeros(self.dimensions, np.float32)
+        names = ["cls_token_id", "eos_token_id", "pad_token_id", "unk_token_id"]
+        skipped = {getattr(self.model.tokenizer, name) for name in names}
+        for word, weight in zip(ids, weights):
+            if word not in skipped:
+                vector[word] = max(vector[word], weight)
+        return {"ids": ids, "vector": vector}
+
+    def batch(self, cases):
+        return np.stack([self.answer(case)["vector"] for case in cases])
+
+
+SERVED = {
+    "embed": (Embedder, "vector"),
+    "rerank": (Reranker, "logits"),
+    "sparse": (SparseEmbedder, "vector"),
+    "words": (WordWeigher, "vector"),
+}
+
+
+def without_zeros(case):
+    vector = case.pop("vector")
+    return case | {"sparse": [[int(index), *short_floats(vector[index])] for index in np.flatnonzero(vector)]}
 
 
 # --- Checks -----------------------------------------------------------------------------------------------------------
@@ -221,13 +347,18 @@ SERVED = {"embed": (Embedder, "vector"), "rerank": (Reranker, "logits")}
 
 def check_ids(folder, served, cases):
     """The tokenizers library alone, reading tokenizer.json, must give the same ids as the whole pipeline did."""
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    file = next(folder.rglob("tokenizer.json"), None)
+    if file is None:
+        return
+    tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(served.model.max_seq_length, direction=served.model.tokenizer.truncation_side)
-    if served.model[0].do_lower_case:
+    static = isinstance(served.model[0], StaticEmbedding)
+    if not static:
+        tokenizer.enable_truncation(served.model.max_seq_length, direction=served.model.tokenizer.truncation_side)
+    if getattr(served.model[0], "do_lower_case", False):
         tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), tokenizer.normalizer])
     for case in cases:
-        encoding = tokenizer.encode(*served.texts(case))
+        encoding = tokenizer.encode(*served.texts(case), add_special_tokens=case.get("special", not static))
         assert encoding.ids == case["ids"], (case["name"], encoding.ids, case["ids"])
         assert encoding.type_ids == case.get("type_ids", encoding.type_ids), case["name"]
 
@@ -251,7 +382,7 @@ def check_parameters(served, cases, alone, unused):
         parameter.fill_(1 if re.search(r"norm\.weight$", name, re.IGNORECASE) else 0)
         change = float(np.abs(served.batch(cases) - alone).max())
         parameter.copy_(kept)
-        counts = change > 1e-3
+        counts = not change <= 1e-3  # no number shows too
         assert counts != bool(re.search(unused, name)), f"{name} changes the numbers by {change:.3g}"
 
 
@@ -284,23 +415,28 @@ def generate(fixture, folder):
     tidy(model)
 
     serve, numbers = SERVED[fixture.kind]
-    served = serve(model)
+    served = (fixture.serve or serve)(model)
     header = served.header()
     cases = [case | served.answer(case) for case in fixture.cases]
     alone = np.stack([np.atleast_1d(case[numbers]) for case in cases])
     assert alone.shape[1] == (header.get("dimensions") or len(header["labels"]))
-    check_ids(model, served, cases)
+    getattr(served, "check_ids", partial(check_ids, served=served))(model, cases=cases)
     check_numbers(cases, alone, served.batch(cases))
     check_parameters(served, cases, alone, fixture.unused)
 
+    if fixture.rewrite:
+        fixture.rewrite(model)
+        tidy(model)
     if fixture.tokens:
         cases = [case | {"tokens": served.tokens(case)} for case in cases]
+    if fixture.kind in {"sparse", "words"}:
+        cases = [without_zeros(case) for case in cases]
     floats = {"vector", "logits", "scores"}
     golden = {
         "about": fixture.about,
         "versions": {name: version(name) for name in PACKAGES},
         "seed": fixture.seed,
-        "kind": fixture.kind,
+        "kind": "sparse" if fixture.kind == "words" else fixture.kind,
         **header,
         "cases": [{key: short_floats(value) if key in floats else value for key, value in c.items()} for c in cases],
     }

@@ -21,7 +21,29 @@ sys.dont_write_bytecode = True
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+import families.albert  # noqa: E402, F401
 import families.bert  # noqa: E402, F401
+import families.deberta  # noqa: E402, F401
+import families.distilbert  # noqa: E402, F401
+import families.electra  # noqa: E402, F401
+import families.eurobert  # noqa: E402, F401
+import families.gemma  # noqa: E402, F401
+import families.gte  # noqa: E402, F401
+import families.jina  # noqa: E402, F401
+import families.jina_flash  # noqa: E402, F401
+import families.llama  # noqa: E402, F401
+import families.lmrerank  # noqa: E402, F401
+import families.modernbert  # noqa: E402, F401
+import families.mpnet  # noqa: E402, F401
+import families.nomic  # noqa: E402, F401
+import families.pipelines  # noqa: E402, F401
+import families.nomic_moe  # noqa: E402, F401
+import families.qwen  # noqa: E402, F401
+import families.repositories  # noqa: E402, F401
+import families.roberta  # noqa: E402, F401
+import families.sparse  # noqa: E402, F401
+import families.static  # noqa: E402, F401
+import families.t5  # noqa: E402, F401
 from common import FIXTURES, generate  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent

@@ -2,16 +2,26 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { PromptChoice } from '../../src/task.ts'
 import { BUNDLED_MODEL, type OpenModel, openModel } from '../open-model.ts'
 
 interface EmbedCase {
   readonly name: string
   readonly text: string
   readonly prompt_name?: string
+  /** What the text is for, where that is not told by a prompt. */
+  readonly task?: string
   readonly ids: readonly number[]
   readonly vector: readonly number[]
   /** Of fixtures that are about it: a vector for each id. */
   readonly tokens?: readonly (readonly number[])[]
+}
+
+/** Of a sparse model: index and weight of what is not 0. */
+interface SparseCase extends Omit<EmbedCase, 'vector' | 'tokens'> {
+  readonly sparse: readonly (readonly [number, number])[]
+  /** False: its ids are read without the template. */
+  readonly special?: boolean
 }
 
 interface RerankCase {
@@ -19,14 +29,17 @@ interface RerankCase {
   readonly query: string
   readonly document: string
   readonly ids: readonly number[]
-  readonly type_ids: readonly number[]
+  /** Left out where the reference's tokenizer gives none. */
+  readonly type_ids?: readonly number[]
   readonly logits: readonly number[]
   readonly scores: readonly number[]
 }
 
 interface Golden {
-  readonly kind: 'embed' | 'rerank'
-  readonly cases: readonly EmbedCase[] | readonly RerankCase[]
+  readonly kind: 'embed' | 'rerank' | 'sparse'
+  /** Of vectors. */
+  readonly dimensions?: number
+  readonly cases: readonly EmbedCase[] | readonly RerankCase[] | readonly SparseCase[]
 }
 
 interface Fixture {
@@ -54,7 +67,7 @@ const fixtures: Fixture[] = readdirSync(here, { withFileTypes: true })
 
 test('there are fixtures of every kind', () => {
   expect(fixtures.length).toBeGreaterThan(30)
-  expect(new Set(fixtures.map(({ golden }) => golden.kind))).toEqual(new Set(['embed', 'rerank']))
+  expect(new Set(fixtures.map(({ golden }) => golden.kind))).toEqual(new Set(['embed', 'rerank', 'sparse']))
 })
 
 describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
@@ -69,7 +82,7 @@ describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
     test.each(cases)('embeds "$name" alone', async (golden) => {
       const { text, prompt_name: promptName, ids, vector } = golden
       expect(await tokenize(model, text, promptName)).toEqual(ids)
-      const { vectors } = await embed(model, [text], promptName)
+      const { vectors } = await embed(model, [text], golden)
       expectClose(vectors, vector)
     })
 
@@ -82,12 +95,30 @@ describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
     })
 
     test('embeds all texts of a prompt in one request', async () => {
-      for (const promptName of new Set(cases.map((golden) => golden.prompt_name))) {
-        const some = cases.filter((golden) => golden.prompt_name === promptName)
+      const kindOf = ({ prompt_name: name, task }: EmbedCase) => `${name} ${task}`
+      for (const some of Map.groupBy(cases, kindOf).values()) {
         const texts = some.map(({ text }) => text)
-        const { vectors, dimensions } = await embed(model, texts, promptName)
+        const { vectors, dimensions } = await embed(model, texts, some[0])
         for (const [row, { vector }] of some.entries()) {
           expectClose(vectors.subarray(row * dimensions, (row + 1) * dimensions), vector)
+        }
+      }
+    })
+  } else if (golden.kind === 'sparse') {
+    const cases = golden.cases as readonly SparseCase[]
+    const { dimensions = 0 } = golden
+    test.each(cases)('weighs "$name" alone', async ({ text, task, ids, special = true, sparse }) => {
+      if (special) expect(await tokenize(model, text, undefined)).toEqual(ids)
+      const { pairs } = await model.engine.embedSparse(sparseTask([text], task))
+      expectClose(widen(pairs[0] ?? [], dimensions), [...widen(sparse.flat(), dimensions)])
+    })
+
+    test('weighs all texts of a task in one request', async () => {
+      for (const [task, some] of Map.groupBy(cases, (golden) => golden.task)) {
+        const texts = some.map(({ text }) => text)
+        const { pairs } = await model.engine.embedSparse(sparseTask(texts, task))
+        for (const [row, { sparse }] of some.entries()) {
+          expectClose(widen(pairs[row] ?? [], dimensions), [...widen(sparse.flat(), dimensions)])
         }
       }
     })
@@ -98,7 +129,8 @@ describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
       async ({ query, document, ids, type_ids: types, logits, scores }) => {
         const rows = await model.tokenizer.pairs([query], [document], rowOptions(model))
         expect([...rows.ids]).toEqual(ids)
-        expect(ids.map((_, index) => (index < (rows.typeStarts[0] ?? 0) ? 0 : 1))).toEqual(types)
+        const given = ids.map((_, index) => (index < (rows.typeStarts[0] ?? 0) ? 0 : 1))
+        expect(given).toEqual(types ?? ids.map(() => 0))
         const texts = [query]
         const result = await model.engine.classify({
           kind: 'classify',
@@ -137,9 +169,25 @@ describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
   }
 })
 
-function embed({ engine }: OpenModel, texts: readonly string[], promptName: string | undefined) {
-  const prompt = promptName === undefined ? undefined : { name: promptName, ifUnknown: 'refuse' as const }
-  return engine.embed({ kind: 'embed', model: undefined, texts, prompt })
+function embed({ engine }: OpenModel, texts: readonly string[], golden: EmbedCase | undefined) {
+  return engine.embed({ kind: 'embed', model: undefined, texts, prompt: golden && promptOf(golden) })
+}
+
+function sparseTask(texts: readonly string[], task: string | undefined) {
+  const prompt = task === undefined ? undefined : { name: task, ifUnknown: 'ignore' as const }
+  return { kind: 'embed_sparse', model: undefined, texts, prompt } as const
+}
+
+/** A sparse vector with its zeros. */
+function widen(pairs: ArrayLike<number>, dimensions: number): Float32Array {
+  const vector = new Float32Array(dimensions)
+  for (let i = 0; i < pairs.length; i += 2) vector[pairs[i] as number] = pairs[i + 1] as number
+  return vector
+}
+
+function promptOf({ prompt_name: name, task }: EmbedCase): PromptChoice | undefined {
+  if (name !== undefined) return { name, ifUnknown: 'refuse' }
+  return task === undefined ? undefined : { name: task, ifUnknown: 'ignore' }
 }
 
 async function tokenize(

@@ -260,21 +260,21 @@ QUANTIZATION = {
 }
 
 
+def quantize(tensors):
+    stored = {}
+    for name, tensor in tensors.items():
+        if tensor.ndim == 2 and name.removesuffix(".weight") not in QUANTIZATION["ignore"]:
+            scale = tensor.abs().amax(1, keepdim=True) / 127
+            stored[name] = (tensor / scale).round().clamp(-127, 127).to(torch.int8)
+            stored[name + "_scale"] = scale
+        else:
+            stored[name] = tensor
+    return stored
+
+
 @embedder("bert-int8", "compressed-tensors int-quantized: int8 rows with one fp32 scale each; fp32 arithmetic.")
 def int8(folder, seed):
     write_pipeline(folder, seed, mean(), Normalize())
-
-    def quantize(tensors):
-        stored = {}
-        for name, tensor in tensors.items():
-            if tensor.ndim == 2 and name.removesuffix(".weight") not in QUANTIZATION["ignore"]:
-                scale = tensor.abs().amax(1, keepdim=True) / 127
-                stored[name] = (tensor / scale).round().clamp(-127, 127).to(torch.int8)
-                stored[name + "_scale"] = scale
-            else:
-                stored[name] = tensor
-        return stored
-
     edit_weights(folder / "model.safetensors", quantize)
     edit_json(folder / "config.json", quantization_config=QUANTIZATION)
 

@@ -1,0 +1,180 @@
+"""Jina's XLM-RoBERTa: joined projections; rotary positions, or a table of them; weights with adapters beside them."""
+
+from functools import partial
+
+import torch
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from transformers import (
+    JinaEmbeddingsV3Config,
+    JinaEmbeddingsV3ForSequenceClassification,
+    JinaEmbeddingsV3Model,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
+)
+
+from common import edit_json, edit_weights, fixture, randomize, write_embedder, write_json, write_plain
+from families import roberta
+
+LIMIT = 72
+TASKS = ["retrieval.query", "retrieval.passage", "separation", "classification", "text-matching"]
+
+# Embedders do not read the pooler.
+embedder = partial(fixture, unused=r"\.pooler\.")
+reranker = partial(fixture, kind="rerank")
+
+
+def config(**changes):
+    sizes = {
+        "vocab_size": 400,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 48,
+        "max_position_embeddings": LIMIT,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 200.0},
+    }
+    return JinaEmbeddingsV3Config(**sizes | changes)
+
+
+def flash_config(architecture, sizes, code, **changes):
+    """config.json as Jina writes it."""
+    names = [
+        "vocab_size",
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "pad_token_id",
+    ]
+    names += ["max_position_embeddings", "type_vocab_size", "layer_norm_eps", "hidden_act"]
+    implementation = "jinaai/xlm-roberta-flash-implementation"
+    auto = {"AutoConfig": f"{implementation}--configuration_xlm_roberta.XLMRobertaFlashConfig", **code}
+    settings = {name: getattr(sizes, name) for name in names}
+    return {"architectures": [architecture], "auto_map": auto, "model_type": "xlm-roberta", **settings, **changes}
+
+
+# --- jina-embeddings-v3 -----------------------------------------------------------------------------------------------
+
+
+def as_published(folder):
+    """Each weight under a parametrization, with the adapters of five tasks beside it, which nobody asks for."""
+
+    def adapted(tensors):
+        generator = torch.Generator().manual_seed(1)
+        result = {}
+        for name, tensor in tensors.items():
+            if tensor.ndim < 2:
+                result["roberta." + name] = tensor
+                continue
+            path = "roberta." + name.removesuffix("weight") + "parametrizations.weight."
+            rows, columns = tensor.shape
+            result[path + "original"] = tensor
+            inner = [(rows, 2), (2, columns)] if "embeddings" in name else [(2, columns), (rows, 2)]
+            for letter, shape in zip("AB", inner):
+                result[f"{path}0.lora_{letter}"] = 0.1 * torch.randn((5, *shape), generator=generator)
+        return result
+
+    edit_weights(folder / "model.safetensors", adapted)
+    lora = {
+        "lora_adaptations": TASKS,
+        "lora_alpha": 1,
+        "lora_dropout_p": 0.0,
+        "lora_rank": 2,
+        "load_trained_adapters": True,
+    }
+    code = {"AutoModel": "jinaai/xlm-roberta-flash-implementation--modeling_lora.XLMRobertaLoRA"}
+    positions = {"position_embedding_type": "rotary", "rotary_emb_base": 200.0, "use_flash_attn": True}
+    write_json(folder / "config.json", flash_config("XLMRobertaModel", config(), code, **lora, **positions))
+
+
+@embedder(
+    "jina-v3-adapters",
+    "As jina-embeddings-v3: weights with adapters of five tasks beside them, of which none is chosen; mean pooling, "
+    "Normalize.",
+    rewrite=as_published,
+)
+def adapters(folder, seed):
+    model = JinaEmbeddingsV3Model(config())
+    write_embedder(folder, seed, model, roberta.xlm_pieces(), Pooling(32, "mean"), Normalize())
+
+
+@embedder(
+    "jina-v3-renamed",
+    "The names that the class of transformers has for its tensors; three heads of 12, first token.",
+    rewrite=lambda folder: edit_weights(folder / "model.safetensors", renamed),
+)
+def with_new_names(folder, seed):
+    sizes = {"hidden_size": 36, "num_attention_heads": 3}
+    model = JinaEmbeddingsV3Model(config(**sizes))
+    write_embedder(folder, seed, model, roberta.xlm_pieces(), Pooling(36, "cls"))
+
+
+def renamed(tensors):
+    names = [("emb_ln", "embeddings.LayerNorm"), ("encoder.layers.", "layers."), ("mixer.out_proj", "self_attn.o_proj")]
+    names += [("norm1", "post_attention_layernorm"), ("norm2", "post_mlp_layernorm")]
+    result = {}
+    for name, tensor in tensors.items():
+        for old, new in names:
+            name = name.replace(old, new)
+        if "mixer.Wqkv" not in name:
+            result[name] = tensor
+            continue
+        for part, values in zip("qkv", tensor.chunk(3)):
+            result[name.replace("mixer.Wqkv", f"self_attn.{part}_proj")] = values
+    return result
+
+
+@reranker("jina-v3-classifier", "The class of transformers with three labels.")
+def classifier(folder, seed):
+    model = JinaEmbeddingsV3ForSequenceClassification(config(hidden_act="gelu_new", **roberta.three_labels()))
+    write_plain(folder, randomize(model, seed), roberta.xlm_pieces())
+
+
+# --- jina-reranker-v2 -------------------------------------------------------------------------------------------------
+
+TABLE = {"num_labels": 1, "layer_norm_eps": 1e-5, "max_position_embeddings": LIMIT + 2}
+
+
+def as_reranker(folder):
+    edit_weights(folder / "model.safetensors", with_joined_projections)
+    sizes = XLMRobertaConfig(**roberta.sizes() | TABLE)
+    implementation = "jinaai/xlm-roberta-flash-implementation--modeling_xlm_roberta"
+    code = {"AutoModelForSequenceClassification": f"{implementation}.XLMRobertaForSequenceClassification"}
+    labels = {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}, "position_embedding_type": "absolute"}
+    write_json(folder / "config.json", flash_config("XLMRobertaForSequenceClassification", sizes, code, **labels))
+    edit_json(folder / "config.json", num_loras=1, use_flash_attn=False)
+
+
+def with_joined_projections(tensors):
+    names = [
+        ("embeddings.LayerNorm", "emb_ln"),
+        ("attention.output.LayerNorm", "norm1"),
+        ("output.LayerNorm", "norm2"),
+        ("attention.output.dense", "mixer.out_proj"),
+        ("intermediate.dense", "mlp.fc1"),
+        ("output.dense", "mlp.fc2"),
+        ("encoder.layer.", "encoder.layers."),
+    ]
+    result = {}
+    for name, tensor in tensors.items():
+        if ".self.key." in name or ".self.value." in name:
+            continue
+        if ".self.query." in name:
+            tensor = torch.cat([tensors[name.replace("query", part)] for part in ("query", "key", "value")])
+            name = name.replace("attention.self.query", "mixer.Wqkv")
+        for old, new in names:
+            name = name.replace(old, new)
+        result[name] = tensor
+    return result
+
+
+@reranker(
+    "jina-reranker-v2",
+    "As jina-reranker-v2: a position table, joined projections, one label.",
+    unused=r"\.key\.bias$",
+    cases=roberta.PAIRS,
+    rewrite=as_reranker,
+)
+def reranker_v2(folder, seed):
+    model = XLMRobertaForSequenceClassification(XLMRobertaConfig(**roberta.sizes() | TABLE))
+    write_plain(folder, randomize(model, seed), roberta.xlm_pieces())
