@@ -1,18 +1,21 @@
-/** Config to a running service: one inference thread a model, one tokenizer thread for all. */
-import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+/** Config to a running service: one inference thread a model and device, one tokenizer thread for all. */
 import { basename } from 'node:path'
 import type { Log } from './base/log.ts'
 import type { BatchFacts } from './base/metrics.ts'
-import type { Config, ModelRequest } from './config.ts'
+import type { Config } from './config.ts'
+import { chooseDevices } from './devices/choose-devices.ts'
+import type { Device, Devices } from './devices/device.ts'
+import { describeDevice } from './devices/device.ts'
+import { applyOrtEnvironment } from './devices/ort-environment.ts'
 import type { Engine, EngineOptions, LoadedModel } from './engine/engine.ts'
 import { openEngine } from './engine/engine.ts'
 import { ResultCache } from './engine/result-cache.ts'
 import { ServerError, asServerError } from './errors.ts'
-import { isPath, locateModel } from './locate-model.ts'
-import type { ProgressBar } from './model/progress-bar.ts'
+import type { LoadOptions } from './load-model.ts'
+import { loadModel, openModel } from './load-model.ts'
+import { isPath } from './locate-model.ts'
 import { openProgressBar } from './model/progress-bar.ts'
-import { openFolder } from './model/open-folder.ts'
+import type { ModelSpec } from './model/spec.ts'
 import { Threads } from './threads.ts'
 
 export interface RunningService {
@@ -26,6 +29,8 @@ export interface StartOptions {
   readonly log: Log
   /** May have been started before the configuration was read; they belong to the service from here on. */
   readonly threads?: Threads | undefined
+  /** What the models run on; what the settings ask for unless told. */
+  readonly devices?: Devices | Promise<Devices> | undefined
   /** Told of every batch that ran. */
   readonly onBatch?: ((model: string, batch: BatchFacts) => void) | undefined
   /** Told of items that were answered without a place in a batch. */
@@ -38,51 +43,89 @@ const MEGABYTE = 1_000_000
 
 /** Loads every model and opens the engine. Throws a `ServerError` that tells of every model that failed; no thread is left then. */
 export async function startService(options: StartOptions): Promise<RunningService> {
-  const { config, log, threads = new Threads(), onBatch, onReuse, signal } = options
+  const { config, log, threads = new Threads(), onBatch, onReuse } = options
+  const failing = new AbortController()
   try {
-    expectDevices(config, log)
+    const signal = AbortSignal.any([failing.signal, ...(options.signal ? [options.signal] : [])])
+    // A driver that wakes its GPUs takes seconds, in which models can be fetched and read.
+    const opening = openModels({ config, log, signal })
+    const devices = await (options.devices ?? chooseDevices(config))
+    // Before the first session, which reads it.
+    applyOrtEnvironment(devices, config)
+    log('info', { event: 'devices_chosen', devices: devices.map(showDevice) })
     if (config.backend !== 'torch') log('info', { event: 'backend_ignored', requested: config.backend })
-    const names = nameModels(config)
-    const bar = openProgressBar(process.stderr)
-    const loading = config.models.map((request, index) =>
-      loadModel({ request, names: names[index] as Names, config, threads, log, bar, signal }),
-    )
-    const results = await Promise.allSettled(loading)
-    bar.clear()
-    const failures = results.flatMap((result) =>
-      result.status === 'rejected' ? [asServerError(result.reason)] : [],
-    )
-    const [first] = failures
-    if (first !== undefined) {
-      throw new ServerError(first.code, failures.map(({ message }) => message).join('\n'), { cause: first })
-    }
-    const models = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    const models = await loadModels(opening, { config, devices, threads, log })
     const { queueSize, tokenInput, cacheMb } = config
     const cache = cacheMb === 0 ? undefined : new ResultCache({ maxBytes: cacheMb * MEGABYTE })
     const cl100k: EngineOptions['cl100k'] = (ids, call) => threads.cl100k.decode(ids, call)
-    const engine = openEngine(models, { queueSize, tokenInput, cl100k, cache, onBatch, onReuse })
+    const onBudget = (model: string, maxBatchTokens: number) =>
+      log('warn', { event: 'batch_budget_changed', model, maxBatchTokens })
+    const engine = openEngine(models, { queueSize, tokenInput, cl100k, cache, onBatch, onReuse, onBudget })
     const close = async () => {
       await engine.close()
       await threads.close()
     }
     return { engine, close }
   } catch (error) {
+    failing.abort()
     await threads.close()
     throw error
   }
 }
 
-/** A GPU that somebody pays for must not idle in silence. */
-function expectDevices({ executionProvider, devices }: Config, log: Log): void {
-  if (executionProvider === 'cuda' || Array.isArray(devices)) {
-    const setting =
-      executionProvider === 'cuda' ? 'EXECUTION_PROVIDER: "cuda"' : `DEVICES: "${String(devices)}"`
-    throw new ServerError(
-      'provider_unavailable',
-      `${setting} asks for a GPU; this version computes on the CPU only`,
-    )
+interface OpeningModel extends Pick<LoadOptions, 'request' | 'names'> {
+  readonly opening: Promise<ModelSpec>
+}
+
+/** All side by side. Throws what `nameModels` throws; a model that cannot be opened is found by whoever awaits it. */
+function openModels(shared: {
+  readonly config: Config
+  readonly log: Log
+  readonly signal: AbortSignal
+}): OpeningModel[] {
+  const names = nameModels(shared.config)
+  const bar = openProgressBar(process.stderr)
+  const models = shared.config.models.map((request, index) => {
+    const own = names[index] as Names
+    return { request, names: own, opening: openModel(request, own[0], { ...shared, bar }) }
+  })
+  void Promise.allSettled(models.map(({ opening }) => opening)).then(() => bar.clear())
+  return models
+}
+
+/** All of them, as far as they can be loaded at once. */
+async function loadModels(
+  models: readonly OpeningModel[],
+  shared: Pick<LoadOptions, 'config' | 'devices' | 'threads' | 'log'>,
+): Promise<LoadedModel[]> {
+  const inTurn = turnsOn(shared.devices)
+  const results = await Promise.allSettled(models.map((model) => loadModel({ ...shared, ...model, inTurn })))
+  const failures = results.flatMap((result) =>
+    result.status === 'rejected' ? [asServerError(result.reason)] : [],
+  )
+  const [first] = failures
+  if (first !== undefined) {
+    throw new ServerError(first.code, failures.map(({ message }) => message).join('\n'), { cause: first })
   }
-  if (executionProvider === 'auto' && existsSync('/dev/nvidiactl')) log('warn', { event: 'gpu_unused' })
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+}
+
+function showDevice(device: Device): string {
+  return device.kind === 'cpu' ? describeDevice(device) : `${describeDevice(device)} (${device.name})`
+}
+
+/**
+ * On GPUs one model after the other: the size of a model's batches is found by filling memory, in which the weights of those
+ * before it must already lie.
+ */
+function turnsOn([{ kind }]: Devices): LoadOptions['inTurn'] {
+  if (kind === 'cpu') return (work) => work()
+  let last: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const turn = last.then(work)
+    last = turn.catch(() => {})
+    return turn
+  }
 }
 
 type Names = readonly [string, ...string[]]
@@ -108,73 +151,4 @@ function nameModels({ models, bundledModel }: Config): Names[] {
     }
     return names
   })
-}
-
-interface LoadOptions {
-  readonly request: ModelRequest
-  readonly names: Names
-  readonly config: Config
-  readonly threads: Threads
-  readonly log: Log
-  readonly bar: ProgressBar
-  readonly signal: AbortSignal | undefined
-}
-
-async function loadModel({
-  request,
-  names,
-  config,
-  threads,
-  log,
-  bar,
-  signal,
-}: LoadOptions): Promise<LoadedModel> {
-  const [name] = names
-  expectDtype(request, config, log)
-  const inference = threads.takeInference()
-  try {
-    const spec = await openFolder(await locateModel(request, { config, log, bar, signal }), name)
-    const [runner, tokenizer] = await Promise.all([
-      inference.load(spec, {
-        target: 'cpu-f32',
-        threadCount: availableParallelism(),
-        onDeath: ({ message }) => log('error', { event: 'thread_died', model: name, error: message }),
-        onRevival: (ms) => log('warn', { event: 'thread_revived', model: name, loadMs: Math.round(ms) }),
-      }),
-      threads.tokenizer.open(spec.tokenizer),
-    ])
-    const { loadMs, unusedTensors } = runner.loaded
-    const { dtype, provider } = runner
-    const unused = unusedTensors.length
-    log('info', {
-      event: 'model_loaded',
-      model: name,
-      dtype,
-      provider,
-      loadMs: Math.round(loadMs),
-      unusedTensors: unused,
-    })
-    const maxBatchTokens = config.maxBatchTokens === 'auto' ? undefined : config.maxBatchTokens
-    const { batchSize, dtype: dtypeRequested } = request
-    return { spec, runner, tokenizer, names, batchSize, maxBatchTokens, dtypeRequested }
-  } catch (error) {
-    const { code, message } = asServerError(error)
-    // With several models an operator must see which, and where it was looked for.
-    const shown = name === request.source ? name : `${name} (${request.source})`
-    const text = message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message
-    throw new ServerError(code, `${shown}: ${text}`, { cause: error })
-  }
-}
-
-/** The CPU computes in float32: the nearest that is no less exact, of whatever is asked. */
-function expectDtype({ source, dtype }: ModelRequest, config: Config, log: Log): void {
-  if (dtype === 'auto' || dtype === 'fp32') return
-  const reason = 'the CPU provider of this version computes in fp32'
-  if (config.strictDtypes) {
-    throw new ServerError(
-      'model_unsupported',
-      `DTYPES: ${source} asks for ${dtype}; ${reason}, and STRICT_DTYPES is set`,
-    )
-  }
-  log('warn', { event: 'dtype_replaced', model: source, requested: dtype, used: 'fp32', reason })
 }

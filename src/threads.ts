@@ -1,15 +1,23 @@
 /** Apart from `start.ts`, so that threads come up before the rest of the program, zod above all, is read. */
+import { disableTelemetry } from './devices/ort-environment.ts'
 import { InferenceThread } from './runtime/inference-thread.ts'
 import { Cl100kDecoder } from './tokenize/cl100k-decoder.ts'
 import { TokenizerThread } from './tokenize/tokenizer.ts'
 
 /** Every thread of a service, and who ends them. */
 export class Threads {
-  readonly tokenizer = new TokenizerThread()
+  readonly tokenizer: TokenizerThread
   /** Comes up when it is first asked. */
-  readonly cl100k = new Cl100kDecoder()
-  readonly #inference = [new InferenceThread()]
+  readonly cl100k: Cl100kDecoder
+  readonly #inference: InferenceThread[]
   #given = 0
+
+  constructor() {
+    disableTelemetry()
+    this.tokenizer = new TokenizerThread()
+    this.cl100k = new Cl100kDecoder()
+    this.#inference = [new InferenceThread()]
+  }
 
   /** The thread that is up already, then new ones. */
   takeInference(): InferenceThread {

@@ -8,20 +8,26 @@ export type LogEvent =
       model: string
       dtype: string
       provider: string
+      device: string
       loadMs: number
+      maxBatchTokens: number
       unusedTensors: number
     }
+  | { event: 'devices_chosen'; devices: readonly string[] }
+  /** The longest row that the model takes, alone, was too much for the device. */
+  | { event: 'longest_row_unfit'; model: string; device: string; maxTokens: number }
+  | { event: 'batch_budget_changed'; model: string; maxBatchTokens: number }
+  | { event: 'device_lost'; model: string; device: string; error: string }
   | { event: 'dtype_replaced'; model: string; requested: string; used: string; reason: string }
   | { event: 'backend_ignored'; requested: string }
-  | { event: 'gpu_unused' }
   | { event: 'starting'; mode: string; version: string }
   | { event: 'listening'; address: string }
   | { event: 'port_taken'; address: string; reason: string }
   | { event: 'ready'; models: readonly string[] }
   | { event: 'start_failed'; error: string }
   | { event: 'stopped'; reason: string }
-  | { event: 'thread_died'; model: string; error: string }
-  | { event: 'thread_revived'; model: string; loadMs: number }
+  | { event: 'thread_died'; model: string; device: string; error: string }
+  | { event: 'thread_revived'; model: string; device: string; loadMs: number }
   | { event: 'job_taken'; jobId: string }
   | {
       event: 'job_done'

@@ -18,6 +18,8 @@ export interface BatchFacts {
 /** What is read when somebody asks, for each model. */
 export interface ModelGauges {
   readonly id: string
+  /** Tokens that a batch may have, now. */
+  readonly maxBatchTokens: number
   readonly stats: {
     readonly queuedItems: number
     readonly heldRequests: number
@@ -103,6 +105,7 @@ export class Metrics {
     perModel('queue_tokens', 'Tokens that wait for a batch', ({ stats }) => stats.waitingTokens)
     perModel('held_requests', 'Jobs that wait for room in the queue', ({ stats }) => stats.heldRequests)
     perModel('running_batches', 'Batches under way', ({ stats }) => stats.runningBatches)
+    perModel('batch_budget_tokens', 'Tokens that a batch may have now', (model) => model.maxBatchTokens)
     perModel('device_busy_ratio', 'Share of the time since the last reading', ({ id }) => this.#readBusy(id))
     const perCache = (name: string, help: string, read: (cache: CacheGauges) => number) =>
       this.#gauge(name, help, (gauge) => gauge.set(read(cache?.() ?? { entries: 0, bytes: 0 })))

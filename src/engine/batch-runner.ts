@@ -1,8 +1,9 @@
 /** A batch on the device, to its end: delivery, and what happens when it fails. */
 import type { BatchFacts } from '../base/metrics.ts'
-import { ServerError } from '../errors.ts'
+import { ServerError, messageOf } from '../errors.ts'
 import type { RaggedBatch, RunResult, Runner } from '../runtime/runner.ts'
 import { joinRows } from '../runtime/runner.ts'
+import type { BatchBudget } from './batch-budget.ts'
 import type { ResultCache } from './result-cache.ts'
 import type { RowGroup } from './row-group.ts'
 import type { Item } from './row.ts'
@@ -11,8 +12,8 @@ export interface BatchRunnerOptions {
   /** The model, for errors and the cache. */
   readonly name: string
   readonly runner: Runner
-  /** Tokens that a batch may have. */
-  readonly maxTokens: number
+  /** Told of what ran and of what found no room. */
+  readonly budget: BatchBudget
   readonly now: () => number
   readonly cache?: ResultCache | undefined
   readonly onBatch?: ((batch: BatchFacts) => void) | undefined
@@ -20,7 +21,7 @@ export interface BatchRunnerOptions {
   readonly onSpeed: (itemCount: number, ms: number) => void
   /** Items that got the result of another one. */
   readonly onDuplicates: (count: number) => void
-  /** Its thread died over it; it shall run again by itself. */
+  /** Its thread died over it, or its GPU was lost; it shall run again by itself. */
   readonly onDeath: (group: RowGroup) => void
   /** Told of every group, once it was delivered or has failed, or nobody waits for it. */
   readonly onEnd: (group: RowGroup) => void
@@ -28,6 +29,8 @@ export interface BatchRunnerOptions {
 
 /** Rows that died with their thread this often are taken to be the cause. */
 const MAX_DEATHS = 2
+/** Rows that were there when so many GPUs were lost may be the cause, or not: they are not given the next one. */
+const MAX_LOSSES = 2
 
 export class BatchRunner {
   readonly #options: BatchRunnerOptions
@@ -38,11 +41,12 @@ export class BatchRunner {
 
   /** Never rejects: what goes wrong becomes the failure of the requests concerned. */
   async run(batch: readonly RowGroup[]): Promise<void> {
-    const { maxTokens, now, onEnd, onSpeed, onBatch } = this.#options
+    const { budget, now, onEnd, onSpeed, onBatch } = this.#options
     for (const group of batch) if (group.done) onEnd(group)
     const groups = batch.filter((group) => !group.done)
     if (groups.length === 0) return
     const startMs = now()
+    const { maxTokens } = budget.limits
     let tokens: number
     let result: RunResult
     try {
@@ -53,6 +57,7 @@ export class BatchRunner {
     } catch (error) {
       return this.#recover(groups, error)
     }
+    budget.confirm(lengthsOf(groups))
     onSpeed(
       groups.reduce((sum, { items }) => sum + items.length, 0),
       now() - startMs,
@@ -97,29 +102,39 @@ export class BatchRunner {
   #deliverGroup(
     group: RowGroup,
     b: number,
-    { rows, tokens, from, to }: RunResult & { readonly from: number; readonly to: number },
+    { rows, tokens, tokenBounds, from, to }: RunResult & { readonly from: number; readonly to: number },
   ): number {
     const { runner, name, cache, onEnd } = this.#options
     const { outputWidth, tokenWidth } = runner.limits
     const values = rows.subarray(b * outputWidth, (b + 1) * outputWidth)
     const answered = group.deliver(
       values,
-      group.wantsTokens ? tokens?.subarray(from * tokenWidth, to * tokenWidth) : undefined,
+      group.wantsTokens
+        ? tokens?.subarray(tokenBounds?.[b] ?? from * tokenWidth, tokenBounds?.[b + 1] ?? to * tokenWidth)
+        : undefined,
     )
     if (!group.wantsTokens) cache?.keep(name, group.key, values)
     onEnd(group)
     return Math.max(0, answered - 1)
   }
 
-  /** A batch that died with its thread runs again row by row; one that the device refused is halved down to the culprit. */
+  /**
+   * A batch that died with its thread, or with one GPU of several, runs again row by row; one that the device refused, or had
+   * no room for, is halved down to the culprit.
+   */
   async #recover(groups: readonly RowGroup[], error: unknown): Promise<void> {
+    const { runner, budget } = this.#options
     const code = error instanceof ServerError ? error.code : 'internal'
+    // At once, not when the halves have run: batches are formed meanwhile.
+    if (code === 'out_of_memory') budget.refuse(lengthsOf(groups))
     if (code === 'thread_died') {
-      for (const group of groups) this.#runAgain(group, error)
-    } else if (code === 'inference_failed' && groups.length > 1) {
+      for (const group of groups) this.#outliveThread(group, error)
+    } else if (code === 'device_lost' && runner.healthy) {
+      for (const group of groups) this.#outliveDevice(group, error)
+    } else if ((code === 'inference_failed' || code === 'out_of_memory') && groups.length > 1) {
       await this.#runHalves(groups, groups.length)
     } else {
-      for (const group of groups) this.#fail(group, (item) => named(error, item))
+      for (const group of groups) this.#fail(group, (item) => named(error, item, group.ids.length))
     }
   }
 
@@ -129,13 +144,23 @@ export class BatchRunner {
     for (let from = 0; from < groups.length; from += size) await this.run(groups.slice(from, from + size))
   }
 
-  #runAgain(group: RowGroup, cause: unknown): void {
+  #outliveThread(group: RowGroup, cause: unknown): void {
     group.deaths++
     if (group.deaths < MAX_DEATHS) return this.#options.onDeath(group)
     const times = `${group.deaths} times`
     this.#fail(group, ({ request, index }) => {
       const message = `${request.noun} ${index} ended the inference thread ${times} and is not tried again`
       return new ServerError('poisoned_input', message, { cause })
+    })
+  }
+
+  #outliveDevice(group: RowGroup, cause: unknown): void {
+    group.losses++
+    if (group.losses < MAX_LOSSES) return this.#options.onDeath(group)
+    const what = `was under way on ${group.losses} GPUs when they were lost and is not tried again`
+    this.#fail(group, ({ request, index }) => {
+      const message = `${request.noun} ${index} ${what}: ${messageOf(cause)}`
+      return new ServerError('device_lost', message, { cause })
     })
   }
 
@@ -153,7 +178,16 @@ export class BatchRunner {
   }
 }
 
-function named(error: unknown, { request, index }: Item): unknown {
-  if (!(error instanceof ServerError) || error.code !== 'inference_failed') return error
-  return new ServerError('inference_failed', `${request.noun} ${index}: ${error.message}`, { cause: error })
+function lengthsOf(groups: readonly RowGroup[]): number[] {
+  return groups.map(({ ids }) => ids.length)
+}
+
+function named(error: unknown, { request, index }: Item, tokenCount: number): unknown {
+  if (!(error instanceof ServerError)) return error
+  const { code, message } = error
+  const item = `${request.noun} ${index}`
+  if (code === 'inference_failed') return new ServerError(code, `${item}: ${message}`, { cause: error })
+  if (code !== 'out_of_memory') return error
+  const what = `${item} has ${tokenCount} tokens, more than the device has memory for, even by itself`
+  return new ServerError(code, `${what}: ${message}`, { cause: error })
 }

@@ -9,6 +9,7 @@ import { classify } from './tasks/classify.ts'
 import type { ClientIds } from './tasks/decode.ts'
 import { decode } from './tasks/decode.ts'
 import { embed } from './tasks/embed.ts'
+import { embedSparse } from './tasks/embed-sparse.ts'
 import { embedTokens } from './tasks/embed-tokens.ts'
 import { rerank } from './tasks/rerank.ts'
 import { tokenize } from './tasks/tokenize.ts'
@@ -37,6 +38,7 @@ export function openEngine(models: readonly LoadedModel[], options: EngineOption
   return {
     embed: on('embed', embed),
     embedTokens: on('embed', embedTokens),
+    embedSparse: on('embed_sparse', embedSparse),
     rerank: on('rerank', rerank),
     classify: on('classify', classify),
     tokenize: on('tokenize', tokenize),

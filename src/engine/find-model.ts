@@ -4,8 +4,18 @@ import { quoteName } from './quote-name.ts'
 
 const VERBS: Readonly<Record<Capability, string>> = {
   embed: 'embeds',
+  embed_sparse: 'makes sparse vectors',
   rerank: 'reranks',
   classify: 'classifies',
+}
+
+const DOINGS: Readonly<Record<Operation, string>> = {
+  embed: 'embed',
+  embed_sparse: 'make sparse vectors',
+  rerank: 'rerank',
+  classify: 'classify',
+  tokenize: 'tokenize',
+  decode: 'decode',
 }
 
 /** A task, or what any model can do for its tokenizer's sake. */
@@ -32,24 +42,27 @@ export function findModel<M extends Known>(
     if (able.includes(named)) return named
     throw new ServerError(
       'wrong_task',
-      `model ${quoteName(name ?? named.info.id)} ${doing(named.info)}; it does not ${task}.${hint(able, task)}`,
+      `model ${quoteName(name ?? named.info.id)} ${doing(named.info)}; it does not ${DOINGS[task]}.${hint(able, task)}`,
     )
   }
   const [only] = able
   if (only === undefined) {
     const served = models.map(({ info }) => `${info.id} (${doing(info)})`).join(', ')
-    throw new ServerError('wrong_task', `no served model can ${task}; served: ${served}`)
+    throw new ServerError('wrong_task', `no served model can ${DOINGS[task]}; served: ${served}`)
   }
   if (able.length === 1) return only
   const meant = isForAll(task) ? tokenizing(able, name) : specialist(able, task)
   if (meant !== undefined) return meant
   const names = able.map(({ info }) => info.id).join(', ')
   if (name === undefined) {
-    throw new ServerError('invalid_request', `model is missing, and several models can ${task}: ${names}`)
+    throw new ServerError(
+      'invalid_request',
+      `model is missing, and several models can ${DOINGS[task]}: ${names}`,
+    )
   }
   throw new ServerError(
     'model_not_found',
-    `model ${quoteName(name)} is not served; models that can ${task}: ${names}`,
+    `model ${quoteName(name)} is not served; models that can ${DOINGS[task]}: ${names}`,
   )
 }
 
@@ -83,6 +96,6 @@ function doing(info: ModelInfo): string {
 }
 
 function hint(able: readonly Known[], task: Operation): string {
-  if (able.length === 0) return ` No served model can ${task}.`
+  if (able.length === 0) return ` No served model can ${DOINGS[task]}.`
   return ` Models that can: ${able.map(({ info }) => info.id).join(', ')}.`
 }

@@ -65,7 +65,7 @@ function findText(
   return texts.find((text) => text !== '') ?? own ?? texts[0]
 }
 
-function synonymsOf(name: string): readonly string[] {
+export function synonymsOf(name: string): readonly string[] {
   const group = SYNONYMS.find(({ names, ending }) => names.includes(name) || name.endsWith(ending))
   return group?.names ?? []
 }

@@ -2,12 +2,12 @@ import type { VectorPlan } from './vector-plan.ts'
 
 /** Rows of the device as the vectors that were asked for, in one pass; rows that are that already are not copied. */
 export function finishVectors(rows: Float32Array, plan: VectorPlan): Float32Array {
-  const { rowWidth, vectorWidth, dimensions, norm } = plan
+  const { rowWidth, start: from = 0, vectorWidth, dimensions, norm } = plan
   if (norm === 'kept' && dimensions === rowWidth) return rows
   const count = rows.length / rowWidth
   const vectors = new Float32Array(count * dimensions)
   for (let row = 0; row < count; row++) {
-    const start = row * rowWidth
+    const start = row * rowWidth + from
     const kept = rows.subarray(start, start + dimensions)
     if (norm === 'kept') {
       vectors.set(kept, row * dimensions)

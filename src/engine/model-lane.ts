@@ -5,8 +5,10 @@ import type { Runner } from '../runtime/runner.ts'
 import type { CallOptions, ModelStats, Timing } from '../task.ts'
 import type { TokenizedRows } from '../tokenize/tokenizer.ts'
 import { Admission } from './admission.ts'
+import { BatchBudget } from './batch-budget.ts'
 import { BatchRunner } from './batch-runner.ts'
 import { feedRows } from './feed-rows.ts'
+import type { KeepTokens } from './pending-request.ts'
 import { PendingRequest } from './pending-request.ts'
 import { RequestClock } from './request-clock.ts'
 import type { ResultCache } from './result-cache.ts'
@@ -21,6 +23,7 @@ export type ReuseSource = 'duplicate' | 'cache'
 export interface LaneOptions {
   readonly name: string
   readonly runner: Runner
+  /** Until the device runs out of memory: then they are lowered, and stay so. */
   readonly limits: BatchLimits
   /** Items that may wait: INFINITY_QUEUE_SIZE. */
   readonly queueSize: number
@@ -30,6 +33,8 @@ export interface LaneOptions {
   readonly cache?: ResultCache | undefined
   readonly onBatch?: ((batch: BatchFacts) => void) | undefined
   readonly onReuse?: ((itemCount: number, source: ReuseSource) => void) | undefined
+  /** Told when the device ran out of memory and batches are smaller from now on: tokens that they may have. */
+  readonly onBudget?: ((maxTokens: number) => void) | undefined
 }
 
 export interface Submission {
@@ -43,6 +48,8 @@ export interface Submission {
   readonly tokenizeFirst: boolean
   /** The vectors of all tokens come back too. */
   readonly wantsTokens: boolean
+  /** As a pending request's. */
+  readonly keepTokens?: KeepTokens
   readonly options: CallOptions
 }
 
@@ -62,6 +69,7 @@ const READY_ROWS = 512
 export class ModelLane {
   readonly #options: LaneOptions
   readonly #admission: Admission
+  readonly #budget: BatchBudget
   readonly #batches: BatchRunner
   readonly #room = new WaitingRoom()
   readonly #requests = new Set<PendingRequest>()
@@ -70,6 +78,7 @@ export class ModelLane {
   /** Told after every batch that is taken. */
   #onBatch = Promise.withResolvers<void>()
   #runningBatches = 0
+  #toldMaxTokens: number
   /** A row that may kill the thread runs while nothing else does. */
   #runningAlone = false
   #closed = false
@@ -77,9 +86,11 @@ export class ModelLane {
   constructor(options: LaneOptions) {
     this.#options = options
     this.#admission = new Admission(options)
+    this.#budget = new BatchBudget(options.limits)
+    this.#toldMaxTokens = options.limits.maxTokens
     this.#batches = new BatchRunner({
       ...options,
-      maxTokens: options.limits.maxTokens,
+      budget: this.#budget,
       onSpeed: (itemCount, ms) => this.#admission.noteSpeed(itemCount, ms),
       onDuplicates: (count) => options.onReuse?.(count, 'duplicate'),
       onDeath: (group) => this.#waitAlone(group),
@@ -95,6 +106,11 @@ export class ModelLane {
       waitingTokens: this.#room.tokens,
       runningBatches: this.#runningBatches,
     }
+  }
+
+  /** Tokens that a batch may have, now. */
+  get maxBatchTokens(): number {
+    return this.#budget.limits.maxTokens
   }
 
   /**
@@ -149,12 +165,13 @@ export class ModelLane {
     await this.#options.runner.close()
   }
 
-  #open({ sizes, noun, options }: Submission): PendingRequest {
+  #open({ sizes, noun, keepTokens, options }: Submission): PendingRequest {
     const request = new PendingRequest({
       rowCount: sizes.length,
       width: this.#options.runner.limits.outputWidth,
       noun,
       clock: new RequestClock(this.#options.now),
+      keepTokens,
       onProgress: options.onProgress,
       onFailure: () => this.#forget(request),
     })
@@ -208,7 +225,7 @@ export class ModelLane {
     while (this.#runningBatches < this.#options.runner.depth && !this.#runningAlone) {
       const alone = this.#room.holdsAlone
       if (alone && this.#runningBatches > 0) return
-      const batch = this.#room.takeBatch(this.#options.limits)
+      const batch = this.#room.takeBatch(this.#budget.limits)
       if (batch.length === 0) return
       for (const group of batch) {
         this.#admission.release(alone ? 1 : group.items.length)
@@ -222,8 +239,17 @@ export class ModelLane {
       void this.#batches.run(batch).finally(() => {
         this.#runningBatches--
         this.#runningAlone = false
+        this.#tellBudget()
         this.#pump()
       })
     }
+  }
+
+  /** Once for a batch and all its halves. */
+  #tellBudget(): void {
+    const { maxBatchTokens } = this
+    if (maxBatchTokens === this.#toldMaxTokens) return
+    this.#toldMaxTokens = maxBatchTokens
+    this.#options.onBudget?.(maxBatchTokens)
   }
 }

@@ -1,6 +1,8 @@
 import type { CallOptions } from '../task.ts'
 import type { RequestClock } from './request-clock.ts'
 
+export type KeepTokens = (index: number, tokens: Float32Array) => Float32Array
+
 export interface PendingRequestOptions {
   readonly rowCount: number
   /** Numbers of a row. */
@@ -8,6 +10,8 @@ export interface PendingRequestOptions {
   /** What errors call a row. */
   readonly noun: string
   readonly clock: RequestClock
+  /** What is kept of the vectors of a row's tokens, as numbers of its own; all of them unless told. */
+  readonly keepTokens?: KeepTokens | undefined
   /** Lets its rows be dropped. */
   readonly onFailure: () => void
   readonly onProgress?: CallOptions['onProgress']
@@ -26,6 +30,7 @@ export class PendingRequest {
   readonly clock: RequestClock
   readonly #width: number
   readonly #rows: Float32Array
+  readonly #keepTokens: KeepTokens
   readonly #onFailure: () => void
   readonly #onProgress: CallOptions['onProgress']
   readonly #settled = Promise.withResolvers<RequestOutput>()
@@ -34,7 +39,8 @@ export class PendingRequest {
   #done = false
 
   constructor(options: PendingRequestOptions) {
-    const { rowCount, width, noun, clock, onFailure, onProgress } = options
+    const { rowCount, width, noun, clock, keepTokens = keepAll, onFailure, onProgress } = options
+    this.#keepTokens = keepTokens
     this.noun = noun
     this.clock = clock
     this.#width = width
@@ -62,7 +68,7 @@ export class PendingRequest {
     this.#rows.set(values, index * this.#width)
     if (tokens !== undefined) {
       this.#tokens ??= []
-      this.#tokens[index] = tokens.slice()
+      this.#tokens[index] = this.#keepTokens(index, tokens)
     }
     this.#missing--
     const rowCount = this.#rows.length / this.#width
@@ -83,4 +89,8 @@ export class PendingRequest {
     this.#settled.reject(error)
     this.#onFailure()
   }
+}
+
+function keepAll(_: number, tokens: Float32Array): Float32Array {
+  return tokens.slice()
 }

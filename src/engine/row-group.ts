@@ -11,6 +11,8 @@ export class RowGroup implements RaggedRow {
   readonly wantsTokens: boolean
   /** Times that the inference thread died with it in its batch. */
   deaths = 0
+  /** Times that a GPU was lost with it in its batch. */
+  losses = 0
   readonly #items: Item[]
   #isRunning = false
 

@@ -1,5 +1,5 @@
 import type { BatchFacts } from '../base/metrics.ts'
-import type { ModelSpec } from '../model/spec.ts'
+import type { Head, ModelSpec } from '../model/spec.ts'
 import type { Runner } from '../runtime/runner.ts'
 import type { Capability, ModelInfo } from '../task.ts'
 import type { Tokenizer } from '../tokenize/tokenizer.ts'
@@ -29,6 +29,8 @@ export interface ServedModelOptions {
   readonly cache?: ResultCache | undefined
   /** Told of items that were answered without a place in a batch. */
   readonly onReuse?: ((model: string, itemCount: number, source: ReuseSource) => void) | undefined
+  /** Told when a model's device ran out of memory: tokens that its batches may have from now on. */
+  readonly onBudget?: ((model: string, maxTokens: number) => void) | undefined
 }
 
 /** A loaded model with its queue, and what is said of it. */
@@ -43,7 +45,7 @@ export interface ServedModel {
 const PADDING_FACTOR = 2
 
 export function serveModel(model: LoadedModel, options: ServedModelOptions): ServedModel {
-  const { queueSize, now = () => performance.now(), onBatch, cache, onReuse } = options
+  const { queueSize, now = () => performance.now(), onBatch, cache, onReuse, onBudget } = options
   const { runner, names, batchSize } = model
   const maxBatchTokens = model.maxBatchTokens ?? runner.batchTokens
   const [name] = names
@@ -60,6 +62,7 @@ export function serveModel(model: LoadedModel, options: ServedModelOptions): Ser
     onBatch: (batch) => onBatch?.(name, batch),
     cache,
     onReuse: (itemCount, source) => onReuse?.(name, itemCount, source),
+    onBudget: (maxTokens) => onBudget?.(name, maxTokens),
   })
   return { model, lane, info: infoOf(model, { lane, queueSize, maxBatchTokens }) }
 }
@@ -67,7 +70,7 @@ export function serveModel(model: LoadedModel, options: ServedModelOptions): Ser
 /** What is said of a model, as it is now. */
 export function describe({ model, lane, info }: ServedModel): ModelInfo {
   const healthy = model.runner.healthy && model.tokenizer.healthy
-  return { ...info, stats: lane.stats, healthy }
+  return { ...info, maxBatchTokens: lane.maxBatchTokens, stats: lane.stats, healthy }
 }
 
 interface Queue {
@@ -81,16 +84,14 @@ function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue):
   const { head, prompts } = spec
   const { vectorWidth, maxTokens } = runner.limits
   const [id, ...aliases] = names
-  const isEmbedder = head.kind === 'embedding'
+  const cut = head.kind === 'embedding' ? spec.truncateDimensions : undefined
   return {
     id,
     aliases,
     capabilities: capabilitiesOf(spec, tokenizer.joinsPairs),
-    dimensions: isEmbedder ? Math.min(spec.truncateDimensions ?? vectorWidth, vectorWidth) : undefined,
-    pooling: isEmbedder
-      ? head.steps.flatMap((step) => (step.kind === 'pooling' ? step.modes : [])).join('+')
-      : undefined,
-    labels: isEmbedder ? [] : head.labels,
+    dimensions: head.kind === 'classification' ? undefined : Math.min(cut ?? vectorWidth, vectorWidth),
+    pooling: poolingOf(head),
+    labels: head.kind === 'classification' ? head.labels : [],
     prompts: Object.keys(prompts),
     maxTokens: Math.min(spec.tokenizer.maxTokens ?? Infinity, maxTokens),
     dtype: runner.dtype,
@@ -105,7 +106,14 @@ function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue):
   }
 }
 
+function poolingOf(head: Head): string | undefined {
+  if (head.kind === 'classification') return undefined
+  if (head.kind === 'sparse') return 'splade'
+  return head.steps.flatMap((step) => (step.kind === 'pooling' ? step.modes : [])).join('+')
+}
+
 function capabilitiesOf({ head }: ModelSpec, joinsPairs: boolean): Capability[] {
-  if (head.kind === 'embedding') return ['embed']
+  if (head.kind === 'embedding') return head.lexical === undefined ? ['embed'] : ['embed', 'embed_sparse']
+  if (head.kind === 'sparse') return ['embed_sparse']
   return head.labels.length === 1 && joinsPairs ? ['rerank', 'classify'] : ['classify']
 }

@@ -40,7 +40,7 @@ export function sizesOf(texts: readonly string[], { prompt, others = [] }: Besid
 
 export function factsOf(
   { info }: ServedModel,
-  { textTokens, truncatedItems, timing }: LaneResult,
+  { textTokens, truncatedItems, timing }: Pick<LaneResult, 'textTokens' | 'truncatedItems' | 'timing'>,
   ignoredPrompt: string | undefined,
 ): ResultFacts {
   return { model: info.id, promptTokens: textTokens, truncatedItems, ignoredPrompt, timing }

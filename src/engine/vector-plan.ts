@@ -1,11 +1,15 @@
 import { ServerError } from '../errors.ts'
+import type { ModelSpec } from '../model/spec.ts'
 import type { EmbedTask } from '../task.ts'
+import { findRoute } from './find-route.ts'
 import type { ServedModel } from './served-model.ts'
 
 /** How rows as the device gives them become the vectors that a client asked for. */
 export interface VectorPlan {
   /** Numbers of a row. */
   readonly rowWidth: number
+  /** Where in it the vector begins: not at 0 where a row holds those of several routes. */
+  readonly start?: number
   /** Those of its vector; one behind them is the norm that the vector had before it was normalized. */
   readonly vectorWidth: number
   /** Numbers to keep. */
@@ -18,7 +22,14 @@ export interface VectorPlan {
 export function planVectors(served: ServedModel, task: EmbedTask): VectorPlan {
   const { outputWidth: rowWidth, vectorWidth } = served.model.runner.limits
   const dimensions = findDimensions(served, task.dimensions)
-  return { rowWidth, vectorWidth, dimensions, norm: normOf(served, task, dimensions) }
+  const start = startOf(served.model.spec, rowWidth, task)
+  return { rowWidth, start, vectorWidth, dimensions, norm: normOf(served, task, dimensions) }
+}
+
+/** Routes stand side by side in a row, in their order. */
+function startOf({ head }: ModelSpec, rowWidth: number, { prompt }: EmbedTask): number {
+  if (head.kind !== 'embedding' || head.routes === undefined) return 0
+  return (findRoute(head.routes, prompt) * rowWidth) / head.routes.length
 }
 
 function normOf(

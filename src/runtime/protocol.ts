@@ -1,13 +1,64 @@
-import type { TargetName } from '../graph/target.ts'
+import type { Device } from '../devices/device.ts'
+import type { ChosenTarget, RequestedDtype } from '../graph/choose-target.ts'
+import type { Target, TargetName } from '../graph/target.ts'
 import type { ModelSpec } from '../model/spec.ts'
+import type { FoundBudget } from './find-batch-budget.ts'
 import type { RaggedBatch, RunnerLimits, RunResult } from './runner.ts'
 
-export interface LoadReply extends RunnerLimits {
+/** What a model may take of its device, where the size of its batches shall be found by trying. */
+export interface MemoryShare {
+  /** Bytes, weights included. */
+  readonly memoryBytes: number
+  /** Rows that a batch may have. */
+  readonly maxRows: number
+}
+
+export interface LoadAsk {
+  readonly spec: ModelSpec
+  readonly target: TargetName
+  readonly device: Device
+  readonly threadCount: number
+  /** Undefined: batches have the size that suits the target. */
+  readonly share: MemoryShare | undefined
+  /** Where converted weights are kept for the next start; without it they are made anew. */
+  readonly cacheFolder?: string | undefined
+}
+
+/** Of the target that the model runs on: the main thread is spared its kernels. */
+export type TargetFacts = Pick<Target, 'provider' | 'dtype' | 'depth' | 'maxBatchTokens'>
+
+export interface LoadReply extends RunnerLimits, FoundBudget, TargetFacts {
   readonly unusedTensors: readonly string[]
   readonly loadMs: number
 }
 
+/** In place of a reply: the model's numbers are beyond what the target can hold. */
+export interface OverflowReply {
+  readonly overflow: string
+}
+
+/** Converts weights for all devices, so that they need not do it side by side. */
+export type PlaceAsk = Pick<LoadAsk, 'spec' | 'target'> & { readonly cacheFolder: string }
+
+export interface PlaceReply {
+  /** False where the folder does not take them: each device then makes them by itself. */
+  readonly isKept: boolean
+}
+
+export interface ChooseAsk {
+  readonly spec: ModelSpec
+  readonly requested: RequestedDtype
+  readonly device: Device
+}
+
+export interface ChooseReply extends ChosenTarget {
+  /** Where the model goes whose numbers that target cannot hold; undefined: there is nothing wider. */
+  readonly wider: { readonly target: TargetName; readonly dtype: Target['dtype'] } | undefined
+}
+
 export interface InferenceCalls {
-  load: { ask: { spec: ModelSpec; target: TargetName; threadCount: number }; reply: LoadReply }
+  choose: { ask: ChooseAsk; reply: ChooseReply }
+  place: { ask: PlaceAsk; reply: PlaceReply | OverflowReply }
+  load: { ask: LoadAsk; reply: LoadReply | OverflowReply }
   run: { ask: RaggedBatch; reply: RunResult }
 }

@@ -3,7 +3,7 @@
 export interface RaggedBatch {
   /** Token ids of all rows, one after the other: [T]. */
   readonly ids: Int32Array<ArrayBuffer>
-  /** Row b is ids[bounds[b] … bounds[b + 1]): [B + 1]. No row is empty. */
+  /** Row b is ids[bounds[b] … bounds[b + 1]): [B + 1]. A row may be empty where the model averages tokens and nothing else. */
   readonly bounds: Int32Array<ArrayBuffer>
   /** Index within each row from which token types are 1; the row's length where none is: [B]. */
   readonly typeStarts: Int32Array<ArrayBuffer>
@@ -18,6 +18,11 @@ export interface RunResult {
   readonly rows: Float32Array<ArrayBuffer>
   /** [T, tokenWidth], the tokens of all rows one after the other; only where the batch wants them. */
   readonly tokens?: Float32Array<ArrayBuffer> | undefined
+  /**
+   * Where in `tokens` each row begins, and the last ends: [B + 1]. Of sparse models, whose rows are told there, by index and
+   * value in turn; `rows` then has their counts.
+   */
+  readonly tokenBounds?: Int32Array<ArrayBuffer> | undefined
   /** Rows that hold a NaN or an infinity, in their numbers or in the vectors of their tokens. */
   readonly nonFiniteRows: readonly number[]
   readonly runMs: number
@@ -45,11 +50,15 @@ export interface Runner {
   readonly depth: number
   /** Tokens of a batch where nobody says otherwise. */
   readonly batchTokens: number
-  /** False once its thread died and could not be set up again; true again when a later call could. */
+  /**
+   * False once its thread died and could not be set up again, until a later call could; and for good once its device was
+   * lost.
+   */
   readonly healthy: boolean
   /**
-   * Runs one batch; its buffers are taken over. Throws `inference_failed` where the device refused the batch,
-   * `thread_died` where the thread died over it, `revival_failed` where the model could not be loaded again.
+   * Runs one batch; its buffers are taken over. Throws `out_of_memory` where the device had no room for the batch,
+   * `device_lost` where it takes no more work from this process, `inference_failed` where it refused the batch for another
+   * reason; `thread_died` where the thread died over it, `revival_failed` where the model could not be loaded again.
    */
   readonly run: (batch: RaggedBatch) => Promise<RunResult>
   /** For good: what runs fails with `thread_died`. */

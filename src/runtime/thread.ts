@@ -2,50 +2,81 @@
 import type { Answer } from '../base/thread-server.ts'
 import { serveCalls } from '../base/thread-server.ts'
 import { ServerError } from '../errors.ts'
-import { buildGraph } from '../graph/build.ts'
-import type { InputRole } from '../graph/contract.ts'
+import { chooseTarget, fallbackOf } from '../graph/choose-target.ts'
 import { TARGETS } from '../graph/target.ts'
 import { layOut } from './feeds.ts'
+import type { LoadedGraph } from './load-graph.ts'
+import { loadGraph, placeForAll } from './load-graph.ts'
 import { findNonFinite } from './non-finite.ts'
-import type { InferenceCalls, LoadReply } from './protocol.ts'
+import { Overflow } from './overflow.ts'
+import type { ChooseAsk, ChooseReply, InferenceCalls, LoadAsk, LoadReply, OverflowReply } from './protocol.ts'
 import type { RaggedBatch, RunResult } from './runner.ts'
-import type { Session } from './session.ts'
-import { createSession } from './session.ts'
+import { toSparse } from './sparse-rows.ts'
 
-let model: { session: Session; inputs: readonly InputRole[] } | undefined
+let model: LoadedGraph | undefined
 
 serveCalls<InferenceCalls>({
-  async load({ spec, target, threadCount }): Promise<Answer<LoadReply>> {
-    const start = performance.now()
-    const graph = buildGraph(spec, target)
-    const session = await createSession(graph, { provider: TARGETS[target].provider, threadCount })
-    await session.run(layOut(WARM_UP, graph.inputs))
-    model = { session, inputs: graph.inputs }
-    const { maxTokens, vocabularySize, outputWidth, vectorWidth, tokenWidth, unusedTensors } = graph
-    const loadMs = performance.now() - start
-    return {
-      reply: { maxTokens, vocabularySize, outputWidth, vectorWidth, tokenWidth, unusedTensors, loadMs },
-    }
+  choose: (ask) => ({ reply: choose(ask) }),
+
+  async place(ask) {
+    return { reply: await orOverflow(placeForAll(ask)) }
+  },
+
+  async load(ask) {
+    return { reply: await orOverflow(load(ask)) }
   },
 
   async run(batch: RaggedBatch): Promise<Answer<RunResult>> {
     if (model === undefined) throw new ServerError('internal', 'no model is loaded in this thread')
+    const { session, graph } = model
     const start = performance.now()
-    const outputs = await model.session.run(layOut(batch, model.inputs), batch.wantsTokens)
-    const { rows, tokens } = outputs
+    const wantsTokens = batch.wantsTokens && !graph.isSparse
+    const outputs = await session.run(layOut(batch, graph.inputs, graph), wantsTokens)
     const runMs = performance.now() - start
+    const nonFiniteRows = findNonFinite(outputs, batch.bounds)
+    if (graph.isSparse) {
+      const { pairs, bounds, counts } = toSparse(outputs.rows, batch.bounds.length - 1)
+      return {
+        reply: { rows: counts, tokens: pairs, tokenBounds: bounds, nonFiniteRows, runMs },
+        transfer: [counts.buffer, pairs.buffer, bounds.buffer],
+      }
+    }
+    const { rows, tokens } = outputs
     return {
-      reply: { rows, tokens, nonFiniteRows: findNonFinite(outputs, batch.bounds), runMs },
+      reply: { rows, tokens, nonFiniteRows, runMs },
       transfer: tokens === undefined ? [rows.buffer] : [rows.buffer, tokens.buffer],
     }
   },
 })
 
-/** Two rows of one and two tokens: enough to touch every kernel once. */
-const WARM_UP: RaggedBatch = {
-  ids: new Int32Array(3),
-  bounds: Int32Array.of(0, 1, 3),
-  typeStarts: Int32Array.of(1, 2),
-  unpooledTokens: new Int32Array(2),
-  wantsTokens: false,
+function choose({ spec, requested, device }: ChooseAsk): ChooseReply {
+  const chosen = chooseTarget(spec, requested, device)
+  const wider = fallbackOf(chosen.target, device)
+  return { ...chosen, wider: wider && { target: wider, dtype: TARGETS[wider].dtype } }
+}
+
+async function load(ask: LoadAsk): Promise<LoadReply> {
+  const start = performance.now()
+  // Loaded again, for another target: the device need not have room for both.
+  const previous = model
+  model = undefined
+  await previous?.session.release()
+  model = await loadGraph(ask)
+  const { graph, budget } = model
+  const { maxTokens, vocabularySize, vectorWidth, tokenWidth, unusedTensors } = graph
+  const outputWidth = graph.isSparse ? 1 : graph.outputWidth
+  const limits = { maxTokens, vocabularySize, outputWidth, vectorWidth, tokenWidth }
+  const { provider, dtype, depth, maxBatchTokens } = TARGETS[ask.target]
+  const facts = { provider, dtype, depth, maxBatchTokens }
+  return { ...limits, ...budget, ...facts, unusedTensors, loadMs: performance.now() - start }
+}
+
+/** An overflow is no failure: who asked goes on with a wider target. */
+async function orOverflow<T>(work: Promise<T>): Promise<T | OverflowReply> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof Overflow) return { overflow: error.message }
+    throw error
+  }
 }

@@ -13,6 +13,7 @@ export interface FakeLaneOptions extends FakeRunnerOptions {
   readonly cache?: LaneOptions['cache']
   readonly onBatch?: LaneOptions['onBatch']
   readonly onReuse?: LaneOptions['onReuse']
+  readonly onBudget?: LaneOptions['onBudget']
 }
 
 export interface FakeLane {
@@ -23,7 +24,7 @@ export interface FakeLane {
 }
 
 export function openLane(options: FakeLaneOptions = {}): FakeLane {
-  const { name = 'fake-model', queueSize = 1000, maxRows = 4, cache, onBatch, onReuse } = options
+  const { name = 'fake-model', queueSize = 1000, maxRows = 4, cache, onBatch, onReuse, onBudget } = options
   const { limitsOfBatch = { maxRows, maxTokens: 512, maxPaddedTokens: 1024 } } = options
   const runner = new FakeRunner(options)
   const clock = { ms: 0 }
@@ -37,6 +38,7 @@ export function openLane(options: FakeLaneOptions = {}): FakeLane {
     cache,
     onBatch,
     onReuse,
+    onBudget,
   })
   return { runner, lane, clock }
 }

@@ -33,6 +33,8 @@ export class FakeRunner implements Runner {
   readonly nonFiniteIds = new Set<number>()
   /** A batch that holds one of these ids has a NaN in every row. */
   readonly spoilingIds = new Set<number>()
+  /** Padded tokens of a batch that fit into the device's memory. */
+  paddedRoom = Infinity
   /** All batches so far, as the ids of their rows. */
   readonly batches: (readonly (readonly number[])[])[] = []
   healthy = true
@@ -93,6 +95,9 @@ export class FakeRunner implements Runner {
     if (holds(held, this.lethalIds)) return this.die()
     this.#held.shift()
     if (holds(held, this.refusedIds)) return held.reject(new ServerError('inference_failed', 'refused'))
+    if (paddedTokensOf(held.rows) > this.paddedRoom) {
+      return held.reject(new ServerError('out_of_memory', 'no memory'))
+    }
     held.resolve(this.#answer(held))
   }
 
@@ -152,6 +157,10 @@ export function echoToken(id: number, index: number, width: number): number[] {
 /** Lets everything that is already on its way arrive. */
 export async function settle(): Promise<void> {
   await setImmediate()
+}
+
+export function paddedTokensOf(rows: readonly (readonly number[])[]): number {
+  return rows.length * Math.max(...rows.map((ids) => ids.length))
 }
 
 function rowsOf({ ids, bounds }: RaggedBatch): number[][] {

@@ -7,6 +7,8 @@ import type {
   DecodeResult,
   DecodeTask,
   EmbedResult,
+  EmbedSparseResult,
+  EmbedSparseTask,
   EmbedTask,
   EmbedTokensResult,
   EmbedTokensTask,
@@ -26,6 +28,8 @@ export interface FakeServiceOptions {
   readonly vector?: (text: string) => readonly number[]
   /** The vectors of a text's tokens. */
   readonly tokenVectors?: (text: string) => readonly (readonly number[])[]
+  /** Index and weight in turn of a text's sparse vector. */
+  readonly sparse?: (text: string) => readonly number[]
   readonly score?: (document: string, index: number) => number
   /** What an activation made a score of; the score itself unless told. */
   readonly logit?: (score: number) => number
@@ -68,6 +72,12 @@ export class FakeService implements Service {
     const texts = task.texts.map((text) => tokenVectors(text))
     const width = texts[0]?.[0]?.length ?? 0
     return { ...this.#facts(), width, tokens: texts.map((vectors) => Float32Array.from(vectors.flat())) }
+  }
+
+  readonly embedSparse = async (task: EmbedSparseTask, options?: CallOptions): Promise<EmbedSparseResult> => {
+    this.#take(task, options)
+    const { sparse = (text) => [text.length, 0.5] } = this.#options
+    return { ...this.#facts(), pairs: task.texts.map((text) => Float32Array.from(sparse(text))) }
   }
 
   readonly rerank = async (task: RerankTask, options?: CallOptions): Promise<RerankResult> => {

@@ -1,7 +1,8 @@
 import { ServerError } from '../../errors.ts'
+import type { ModelSpec } from '../../model/spec.ts'
 import type { CallOptions, ClassifyResult, ClassifyTask } from '../../task.ts'
 import { expectReadable } from '../expect-readable.ts'
-import { findPrompt } from '../find-prompt.ts'
+import { findPairPrompt } from '../find-pair-prompt.ts'
 import { splitScores } from '../finish.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
@@ -15,7 +16,8 @@ export async function classify(
   const { spec, tokenizer } = served.model
   expectReadable(texts, 'text')
   if (pairs !== undefined) expectSeconds(texts, pairs)
-  const { prompt, ignoredPrompt } = findPrompt(spec, task.prompt)
+  else expectSingles(spec)
+  const { prompt, instruction, ignoredPrompt } = findPairPrompt(spec, task)
   const result = await served.lane.submit({
     noun: 'text',
     sizes: sizesOf(texts, { prompt, others: pairs }),
@@ -25,12 +27,17 @@ export async function classify(
       const rowsAsked = rowOptions(served, task, { noun: 'text', firstIndex: from })
       if (pairs === undefined) return tokenizer.texts(texts.slice(from, to), prompt, rowsAsked)
       const firsts = texts.slice(from, to).map((text) => prompt.text + text)
-      return tokenizer.pairs(firsts, pairs.slice(from, to), rowsAsked)
+      return tokenizer.pairs(firsts, pairs.slice(from, to), { ...rowsAsked, instruction })
     },
     options,
   })
   const labels = spec.head.kind === 'classification' ? spec.head.labels : []
   return { ...factsOf(served, result, ignoredPrompt), labels, ...splitScores(result.rows, labels.length) }
+}
+
+function expectSingles({ name, tokenizer }: ModelSpec): void {
+  if (tokenizer.pairPrompt === undefined) return
+  throw new ServerError('invalid_request', `${name} judges pairs of texts; a second text is missing for each`)
 }
 
 function expectSeconds(texts: readonly string[], pairs: readonly string[]): void {

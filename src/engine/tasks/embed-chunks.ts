@@ -53,7 +53,9 @@ function expectAverages({ info, model }: ServedModel): void {
   const { head } = model.spec
   const steps = head.kind === 'embedding' ? head.steps.map(nameOf) : []
   const [first, second = 'normalize', ...others] = steps
-  if (first === 'pooling with mean' && second === 'normalize' && others.length === 0) return
+  // What stands behind the vectors of their tokens is not looked for here.
+  const isRouted = head.kind === 'embedding' && (head.routes ?? head.lexical) !== undefined
+  if (first === 'pooling with mean' && second === 'normalize' && others.length === 0 && !isRouted) return
   throw new ServerError(
     'invalid_request',
     `late chunking needs a model that averages its tokens and at most normalizes; ${info.id} has: ${steps.join(', ')}`,

@@ -4,6 +4,7 @@ import { expectReadable } from '../expect-readable.ts'
 import { findPrompt } from '../find-prompt.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
+import { cutTokens } from '../word-weights.ts'
 
 /** Numbers in the token vectors of one request: 16 MB as they are, several times that as JSON; many may be under way. */
 const MAX_TOKEN_NUMBERS = 4_194_304
@@ -18,12 +19,14 @@ export async function embedTokens(
   expectReadable(texts, 'text')
   const { spec, runner, tokenizer } = served.model
   const { prompt, ignoredPrompt } = findPrompt(spec, task.prompt)
-  const width = runner.limits.tokenWidth
+  const { tokenWidth } = runner.limits
+  const width = ownWidth(served)
   let tokenCount = 0
   const result = await served.lane.submit({
     noun: 'text',
     sizes: sizesOf(texts, { prompt }),
     wantsTokens: true,
+    keepTokens: (_, tokens) => cutTokens(tokens, tokenWidth, width),
     tokenizeFirst: true,
     tokenize: async (from, to) => {
       const rowsAsked = rowOptions(served, task, { noun: 'text', firstIndex: from })
@@ -35,6 +38,13 @@ export async function embedTokens(
     options,
   })
   return { ...factsOf(served, result, ignoredPrompt), width, tokens: result.tokens ?? [] }
+}
+
+/** Numbers of a token's vector, without the weight that may follow it. */
+export function ownWidth({ model }: ServedModel): number {
+  const { head } = model.spec
+  const hasWeight = head.kind === 'embedding' && head.lexical !== undefined
+  return model.runner.limits.tokenWidth - (hasWeight ? 1 : 0)
 }
 
 /** `textCount`: the texts that were tokenized so far, and have `tokenCount` tokens. */

@@ -2,7 +2,7 @@ import { ServerError } from '../../errors.ts'
 import type { CallOptions, RerankResult, RerankTask } from '../../task.ts'
 import type { RowOptions, TokenizedQuery } from '../../tokenize/tokenizer.ts'
 import { expectReadable } from '../expect-readable.ts'
-import { findPrompt } from '../find-prompt.ts'
+import { findPairPrompt } from '../find-pair-prompt.ts'
 import { splitScores } from '../finish.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
@@ -23,12 +23,17 @@ export async function rerank(
     )
   }
   const { spec, tokenizer } = served.model
-  const { prompt, ignoredPrompt } = findPrompt(spec, task.prompt)
+  const { prompt, instruction, ignoredPrompt } = findPairPrompt(spec, task)
+  const isAsked = spec.tokenizer.pairPrompt !== undefined
+  const isReadOnce = typeof task.query === 'string' && !isAsked
+  const [first = ''] = queries
   // Tokenized once, when the first documents are.
   let shared: Promise<TokenizedQuery> | undefined
   const firsts = async (from: number, to: number) => {
     const prompted = (query: string) => prompt.text + query
     if (typeof task.query !== 'string') return queries.slice(from, to).map(prompted)
+    // Read anew with each document, in one text.
+    if (isAsked) return queries
     return (shared ??= tokenizer.query(
       prompted(task.query),
       pairOptions(served, task, { noun: 'query', firstIndex: 0 }),
@@ -36,12 +41,15 @@ export async function rerank(
   }
   const result = await served.lane.submit({
     noun: 'document',
-    // A query that all documents share is tokenized once, with its prompt.
-    sizes: sizesOf(documents, typeof task.query === 'string' ? {} : { prompt, others: queries }),
+    // A query that all documents share is tokenized once, with its prompt; a model that is asked reads it each time.
+    sizes: sizesOf(
+      documents,
+      isReadOnce ? {} : { prompt, others: documents.map((_, n) => queries[n] ?? first) },
+    ),
     wantsTokens: false,
     tokenizeFirst: truncate === 'none',
     tokenize: async (from, to) => {
-      const rowsAsked = pairOptions(served, task, { noun: 'document', firstIndex: from })
+      const rowsAsked = { ...pairOptions(served, task, { noun: 'document', firstIndex: from }), instruction }
       return tokenizer.pairs(await firsts(from, to), documents.slice(from, to), rowsAsked)
     },
     options,

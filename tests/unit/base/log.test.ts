@@ -78,7 +78,7 @@ test('what is below the level asked for is not written', () => {
   const levels = ['debug', 'info', 'warn', 'error'] as const
   const { lines } = logLines(
     levels,
-    levels.map((level) => [level, { event: 'gpu_unused' }]),
+    levels.map((level) => [level, { event: 'stopped', reason: 'SIGTERM' }]),
   )
   expect(lines.map((line) => line['level']).join(' ')).toBe(
     'DEBUG INFO WARN ERROR INFO WARN ERROR WARN ERROR ERROR',

@@ -5,7 +5,7 @@ import { Metrics } from '../../../src/base/metrics.ts'
 const STATS = { queuedItems: 5, heldRequests: 2, waitingTokens: 70, runningBatches: 1 }
 const BATCH = { rows: 4, tokens: 96, maxTokens: 128, runMs: 250 }
 
-function open(models: readonly ModelGauges[] = [{ id: 'small', stats: STATS }]) {
+function open(models: readonly ModelGauges[] = [{ id: 'small', maxBatchTokens: 512, stats: STATS }]) {
   const clock = { ms: 1000 }
   const gate = { running: 3, waiting: 7 }
   const cache: { now: { entries: number; bytes: number } | undefined } = { now: undefined }
@@ -45,6 +45,7 @@ test('each metric stands in the text with its help, its type and a value', async
     ([, name, type]) => `${name} ${type}`,
   )
   expect(types.toSorted()).toEqual([
+    'batch_budget_tokens gauge',
     'batch_fill_ratio histogram',
     'batch_rows histogram',
     'cache_bytes gauge',
@@ -75,8 +76,8 @@ test('each metric stands in the text with its help, its type and a value', async
 
 test('queues and the line are read when somebody asks, for each model', async () => {
   const { metrics, gate } = open([
-    { id: 'small', stats: STATS },
-    { id: 'large', stats: { ...STATS, queuedItems: 6, waitingTokens: 80 } },
+    { id: 'small', maxBatchTokens: 512, stats: STATS },
+    { id: 'large', maxBatchTokens: 64, stats: { ...STATS, queuedItems: 6, waitingTokens: 80 } },
   ])
   expect(Object.fromEntries(await samples(metrics))).toMatchObject({
     'queue_items{model="small"}': 5,
@@ -85,6 +86,8 @@ test('queues and the line are read when somebody asks, for each model', async ()
     'queue_tokens{model="large"}': 80,
     'held_requests{model="small"}': 2,
     'running_batches{model="large"}': 1,
+    'batch_budget_tokens{model="small"}': 512,
+    'batch_budget_tokens{model="large"}': 64,
     requests_in_flight: 3,
     requests_waiting: 7,
   })
@@ -198,8 +201,8 @@ describe('the busy ratio', () => {
 
   test('is counted apart for each model', async () => {
     const { metrics, clock } = open([
-      { id: 'small', stats: STATS },
-      { id: 'large', stats: STATS },
+      { id: 'small', maxBatchTokens: 512, stats: STATS },
+      { id: 'large', maxBatchTokens: 64, stats: STATS },
     ])
     await metrics.text()
     metrics.batchRan('large', BATCH)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ResultCache } from '../../../src/engine/result-cache.ts'
 import { NORMALIZE, POOLING, engineOf, fakeModel } from '../../fakes/model.ts'
+import { settle } from '../../fakes/runner.ts'
 
 function embedTask(fields: object = {}) {
   return { kind: 'embed', model: undefined, texts: ['text'], ...fields } as const
@@ -113,6 +114,21 @@ describe('batches', () => {
     await engineOf([model]).embed(embedTask({ texts: Array.from({ length: 10 }, (_, n) => `1234${n}`) }))
     expect(model.runner.batches.map((batch) => batch.length)).toEqual(sizes)
   })
+})
+
+test('what is said of batches follows the memory of the device, and is told with the name of the model', async () => {
+  const told: unknown[] = []
+  const small = fakeModel({ names: ['small', 'tiny'] })
+  const engine = engineOf([small, fakeModel({ names: ['large'] })], {
+    onBudget: (...facts) => told.push(facts),
+  })
+  small.runner.paddedRoom = 30
+  const texts = Array.from({ length: 10 }, (_, n) => `1234${n}`)
+  const { vectors } = await engine.embed(embedTask({ model: 'tiny', texts }))
+  expect(vectors).toHaveLength(10 * 3)
+  await settle()
+  expect(told).toEqual([['small', 25]])
+  expect(engine.models().map(({ maxBatchTokens }) => maxBatchTokens)).toEqual([25, 512])
 })
 
 describe('items that need no place in a batch', () => {

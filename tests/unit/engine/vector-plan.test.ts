@@ -87,3 +87,26 @@ test.each([0, -1, 5])('%i dimensions are refused with the limits, before any wor
   })
   expect(model.tokenizer.calls).toEqual([])
 })
+
+test('of a model with routes the vector of the kind that is asked for is taken, and the first one else', async () => {
+  const steps = [POOLING, NORMALIZE]
+  const head = {
+    kind: 'embedding',
+    steps,
+    routes: [
+      { tasks: ['document'], steps },
+      { tasks: ['query'], steps },
+    ],
+  } as const
+  const limits = { outputWidth: 6, vectorWidth: 2 }
+  const model = fakeModel({
+    limits,
+    compute: () => [0.6, 0.8, 10, 0, 1, 7],
+    spec: { head, prompts: { query: '' } },
+  })
+  const query = { name: 'query', ifUnknown: 'ignore' } as const
+  expectClose(await embed(model), [0.6, 0.8])
+  expectClose(await embed(model, { prompt: query }), [0, 1])
+  expectClose(await embed(model, { prompt: query, normalize: false }), [0, 7])
+  expectClose(await embed(model, { prompt: { text: 'query' } }), [0.6, 0.8])
+})

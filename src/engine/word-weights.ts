@@ -1,0 +1,31 @@
+import type { LexicalHead } from '../model/spec.ts'
+
+export interface WeighedRow {
+  readonly ids: Int32Array
+  /** [tokens, width], the weight of each at its end. */
+  readonly tokens: Float32Array
+  readonly width: number
+}
+
+/** A row's words and their weights in turn, by ascending id: of a word that stands in several places the greatest. */
+export function weighWords(
+  { ids, tokens, width }: WeighedRow,
+  { skippedIds }: Pick<LexicalHead, 'skippedIds'>,
+): Float32Array {
+  const weights = new Map<number, number>()
+  for (const [place, id] of ids.entries()) {
+    const weight = tokens[(place + 1) * width - 1] as number
+    if (weight > (weights.get(id) ?? 0) && !skippedIds.includes(id)) weights.set(id, weight)
+  }
+  return Float32Array.from([...weights].sort(([a], [b]) => a - b).flat())
+}
+
+/** The vectors of tokens without what stands behind each. */
+export function cutTokens(tokens: Float32Array, from: number, to: number): Float32Array {
+  if (from === to) return tokens.slice()
+  const count = tokens.length / from
+  const cut = new Float32Array(count * to)
+  for (let place = 0; place < count; place++)
+    cut.set(tokens.subarray(place * from, place * from + to), place * to)
+  return cut
+}

@@ -1,0 +1,142 @@
+/** Weights that a graph wants otherwise than the files hold them, made once and kept for the next start. */
+import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import { basename, dirname, sep } from 'node:path'
+import { ServerError, messageOf } from '../errors.ts'
+import type { Dtype, Graph, Initializer, WeightRecipe } from '../graph/ir.ts'
+import { shapeOf } from '../graph/recipe.ts'
+import type { TensorDtype, TensorRef } from '../model/spec.ts'
+import { FLOAT_BYTES } from './weights/convert.ts'
+import type { FileRequest } from './weights/kept-file.ts'
+import { keepFile, keepInFolder } from './weights/kept-file.ts'
+import { WeightMaker } from './weights/make-weight.ts'
+
+/** Counts up when the same recipes come to other bytes. */
+const FORMAT = 1
+/** File names have 255 bytes at most. */
+const MAX_NAME_LENGTH = 120
+/** Every weight begins at a multiple of it. */
+const ALIGNMENT = 64
+
+const STORED = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const satisfies Partial<Record<Dtype, TensorDtype>>
+
+export interface PlacedWeights {
+  /** All large initializers lie in files. */
+  readonly graph: Graph
+  /** For when the session has read them. */
+  readonly release: () => Promise<void>
+}
+
+interface Placed {
+  readonly recipe: WeightRecipe
+  readonly byteOffset: number
+  readonly byteLength: number
+}
+
+/**
+ * Carries out a graph's recipes; without any, nothing is read or written. `folder`: where the numbers are kept. Throws
+ * `Overflow` where a weight is beyond the range of the precision, `load_failed` where files cannot be read or written.
+ */
+export async function placeWeights(graph: Graph, folder: string | undefined): Promise<PlacedWeights> {
+  const places = layPlaces(graph.initializers)
+  const request = await requestOf([...places.values()])
+  if (request === undefined) return { graph, release: async () => {} }
+  const file = await keepFile(folder, request)
+  const initializers = graph.initializers.map((initializer) => {
+    const place = places.get(initializer)
+    return place === undefined
+      ? initializer
+      : { value: initializer.value, source: tensorAt(file.path, place) }
+  })
+  return { graph: { ...graph, initializers }, release: file.release }
+}
+
+/** Makes them for whoever places them next. False where the folder does not take them. Throws as `placeWeights` does. */
+export async function keepWeights(graph: Graph, folder: string): Promise<boolean> {
+  const request = await requestOf([...layPlaces(graph.initializers).values()])
+  return request === undefined || typeof (await keepInFolder(folder, request)) !== 'string'
+}
+
+async function requestOf(places: readonly Placed[]): Promise<FileRequest | undefined> {
+  const last = places.at(-1)
+  if (last === undefined) return undefined
+  return {
+    owner: ownerOf(places),
+    digest: await digestOf(places),
+    byteLength: last.byteOffset + last.byteLength,
+    fill: (write) => fill(places, write),
+  }
+}
+
+/**
+ * Model and precision, by which a file is known whatever became of the model's files: two of them for one model would be one
+ * too many. Of the hub's it is the repository, in all its revisions; of others the folder, by its path too.
+ */
+function ownerOf(places: readonly Placed[]): string {
+  const file = places[0]?.recipe.parts[0]?.values.file ?? ''
+  const steps = file.split(sep)
+  const repository = steps.findLastIndex((step) => step.startsWith('models--'))
+  const folder = repository < 0 ? dirname(file) : steps.slice(0, repository + 1).join(sep)
+  const name = basename(folder)
+    .replaceAll(/[^\w.-]+/g, '_')
+    .slice(0, MAX_NAME_LENGTH)
+  const where = createHash('sha256').update(folder).digest('hex').slice(0, 8)
+  // Norms and heads are float32 in every precision.
+  const dtype = places.find(({ recipe }) => recipe.dtype !== 'f32')?.recipe.dtype ?? 'f32'
+  return `${name}-${where}-${dtype}`
+}
+
+function layPlaces(initializers: readonly Initializer[]): Map<Initializer, Placed> {
+  const places = new Map<Initializer, Placed>()
+  let end = 0
+  for (const initializer of initializers) {
+    const { source: recipe } = initializer
+    if (recipe instanceof Uint8Array || !('parts' in recipe)) continue
+    const count = shapeOf(recipe).reduce((product, size) => product * size, 1)
+    const byteOffset = Math.ceil(end / ALIGNMENT) * ALIGNMENT
+    const byteLength = count * FLOAT_BYTES[recipe.dtype]
+    places.set(initializer, { recipe, byteOffset, byteLength })
+    end = byteOffset + byteLength
+  }
+  return places
+}
+
+function fill(places: readonly Placed[], write: (bytes: Uint8Array) => void): void {
+  const maker = new WeightMaker()
+  try {
+    let end = 0
+    for (const { recipe, byteOffset, byteLength } of places) {
+      if (byteOffset > end) write(new Uint8Array(byteOffset - end))
+      maker.make(recipe, write)
+      end = byteOffset + byteLength
+    }
+  } finally {
+    maker.close()
+  }
+}
+
+function tensorAt(file: string, { recipe, byteOffset, byteLength }: Placed): TensorRef {
+  return { file, byteOffset, byteLength, dtype: STORED[recipe.dtype], shape: shapeOf(recipe) }
+}
+
+/** Of all that the bytes depend on: the files as they are, and what is made of them. */
+async function digestOf(places: readonly Placed[]): Promise<string> {
+  const recipes = places.map(({ recipe }) => recipe)
+  const names = new Set(
+    recipes.flatMap(({ parts }) =>
+      parts.flatMap(({ values, scale }) => [values.file, ...(scale ? [scale.file] : [])]),
+    ),
+  )
+  const files = await Promise.all([...names].sort().map(identityOf))
+  const facts = JSON.stringify({ format: FORMAT, files, recipes })
+  return createHash('sha256').update(facts).digest('hex').slice(0, 32)
+}
+
+async function identityOf(file: string): Promise<readonly string[]> {
+  try {
+    const { size, mtimeNs } = await stat(file, { bigint: true })
+    return [file, String(size), String(mtimeNs)]
+  } catch (error) {
+    throw new ServerError('load_failed', `${file} cannot be read: ${messageOf(error)}`, { cause: error })
+  }
+}

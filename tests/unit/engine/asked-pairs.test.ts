@@ -1,0 +1,77 @@
+/** Models that are asked about a pair, between request and tokenizer. */
+import { expect, test } from 'vitest'
+import type { ModelSpec, PairPrompt } from '../../../src/model/spec.ts'
+import { engineOf, fakeModel } from '../../fakes/model.ts'
+
+const ANY = { model: undefined }
+const PROMPT: PairPrompt = { kind: 'pieces', pieces: [], instructionForm: '', instruction: 'own' }
+
+function modelOf(pairPrompt: PairPrompt | undefined, prompts: ModelSpec['prompts'] = {}) {
+  const model = fakeModel({ labels: ['LABEL_0'], joinsPairs: true, spec: { prompts } })
+  const tokenizer = { ...model.spec.tokenizer, ...(pairPrompt && { pairPrompt }) }
+  return { ...model, spec: { ...model.spec, tokenizer } }
+}
+
+async function rerank(model: ReturnType<typeof modelOf>, more: object) {
+  const result = await engineOf([model]).rerank({
+    kind: 'rerank',
+    ...ANY,
+    query: 'q',
+    documents: ['a', 'b'],
+    ...more,
+  })
+  const calls = model.tokenizer.calls.map(({ kind, texts, options }) => ({
+    kind,
+    texts,
+    instruction: options.instruction,
+  }))
+  return { calls, result }
+}
+
+test('an instruction is told to the model, in the words of the client', async () => {
+  const { calls } = await rerank(modelOf(PROMPT), { instruction: 'Judge' })
+  expect(calls).toEqual([{ kind: 'pairs', texts: ['a', 'b'], instruction: 'Judge' }])
+})
+
+test('without one, the model has its own', async () => {
+  const { calls } = await rerank(modelOf(PROMPT), {})
+  expect(calls).toEqual([{ kind: 'pairs', texts: ['a', 'b'], instruction: undefined }])
+})
+
+test('a prompt that is chosen by its name, or written, is an instruction', async () => {
+  const model = modelOf(PROMPT, { query: 'Find it' })
+  const { calls } = await rerank(model, { prompt: { name: 'query', ifUnknown: 'refuse' } })
+  expect(calls[0]?.instruction).toBe('Find it')
+  const written = await rerank(modelOf(PROMPT), { prompt: { text: 'Own words' } })
+  expect(written.calls[0]?.instruction).toBe('Own words')
+  const unknown = await rerank(modelOf(PROMPT), { prompt: { name: 'clustering', ifUnknown: 'ignore' } })
+  expect([unknown.calls[0]?.instruction, unknown.result.ignoredPrompt]).toEqual([undefined, 'clustering'])
+})
+
+test.each([
+  ['Judge', 'Judge q'],
+  ['Judge:\n', 'Judge:\nq'],
+])('before any other model, %j stands before the query', async (instruction, query) => {
+  const { calls } = await rerank(modelOf(undefined), { instruction })
+  expect(calls).toEqual([
+    { kind: 'query', texts: [query], instruction: undefined },
+    { kind: 'pairs', texts: ['a', 'b'], instruction: undefined },
+  ])
+})
+
+test('an instruction is as long as a prompt may be', async () => {
+  await expect(rerank(modelOf(PROMPT), { instruction: 'x'.repeat(65_537) })).rejects.toMatchObject({
+    code: 'invalid_request',
+    message: expect.stringContaining('65537 characters'),
+  })
+})
+
+test('a text alone cannot be asked about', async () => {
+  const engine = engineOf([modelOf(PROMPT)])
+  await expect(engine.classify({ kind: 'classify', ...ANY, texts: ['a'] })).rejects.toMatchObject({
+    code: 'invalid_request',
+    message: expect.stringContaining('judges pairs of texts'),
+  })
+  const { labels } = await engine.classify({ kind: 'classify', ...ANY, texts: ['a'], pairs: ['b'] })
+  expect(labels).toEqual(['LABEL_0'])
+})

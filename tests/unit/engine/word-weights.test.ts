@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { cutTokens, weighWords } from '../../../src/engine/word-weights.ts'
+
+const NONE = { skippedIds: [] }
+
+test('a word has the greatest weight of its places; special tokens and words of no weight have none', () => {
+  const row = {
+    ids: Int32Array.of(0, 9, 5, 9, 7, 2),
+    tokens: Float32Array.of(8, 3, 8, 0.5, 8, 1, 8, 0.75, 8, 0, 8, 4),
+    width: 2,
+  }
+  expect([...weighWords(row, { skippedIds: [0, 2] })]).toEqual([5, 1, 9, 0.75])
+  expect([...weighWords({ ...row, ids: row.ids.subarray(0, 1) }, NONE)]).toEqual([0, 3])
+})
+
+test('what stands behind the vectors of tokens is cut off', () => {
+  const tokens = Float32Array.of(1, 2, 3, 4, 5, 6)
+  expect([...cutTokens(tokens, 3, 2)]).toEqual([1, 2, 4, 5])
+  const whole = cutTokens(tokens, 3, 3)
+  expect(whole).toEqual(tokens)
+  expect(whole.buffer).not.toBe(tokens.buffer)
+})
