@@ -1,13 +1,19 @@
 import { ServerError } from '../errors.ts'
 import type { Activation } from './spec.ts'
 
-/** Classes that module folders name as an import path: `torch.nn.modules.activation.Tanh`. */
+/** Classes that module folders name as an import path, `torch.nn.modules.activation.Tanh`; made without arguments. */
 const CLASSES: Readonly<Record<string, Activation>> = {
   Identity: 'identity',
   Tanh: 'tanh',
   Sigmoid: 'sigmoid',
   ReLU: 'relu',
+  LeakyReLU: 'leaky_relu',
+  ELU: 'elu',
+  SELU: 'selu',
   GELU: 'gelu',
+  SiLU: 'silu',
+  Mish: 'mish',
+  Softplus: 'softplus',
   Softmax: 'softmax',
 }
 

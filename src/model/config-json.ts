@@ -22,6 +22,7 @@ const ConfigJson = z.looseObject({
   id2label: z.record(z.string(), z.string()).nullish(),
   problem_type: z.string().nullish(),
   max_position_embeddings: z.int().positive().nullish(),
+  output_hidden_states: z.boolean().nullish(),
   sentence_transformers: z.looseObject({ activation_fn: z.string().nullish() }).nullish(),
   sbert_ce_default_activation_function: z.string().nullish(),
   quantization_config: z
@@ -39,8 +40,28 @@ export type ConfigJson = z.infer<typeof ConfigJson>
 export async function readConfig(folder: string, model: string): Promise<ConfigJson> {
   const config = await readJson(join(folder, 'config.json'), ConfigJson)
   if (config === undefined) throw new ServerError('model_invalid', `${model}: config.json is missing`)
+  expectPossibleCounts(config, model)
   expectKnownQuantization(config, model)
   return config
+}
+
+/** Settings that say how often something is there, and the most that is possible: far above what any model has. */
+const COUNTS: readonly (readonly [name: RegExp, most: number])[] = [
+  [/(^|_)(layers?|groups?|group_num|experts?|heads?|buckets|relative_positions)(_|$)/, 10_000],
+  [/^num_labels$/, 1_000_000],
+  [/(^|_)(size|width|dim|embd|inner|kv|positions?|distance|rank)(_|$)/, 100_000_000],
+]
+
+/** Throws `model_invalid` for a count that no model has: a plan has an entry for each, made before any weight is looked for. */
+export function expectPossibleCounts(config: Readonly<Record<string, unknown>>, model: string): void {
+  for (const [key, value] of Object.entries(config)) {
+    const most = COUNTS.find(([name]) => name.test(key))?.[1] ?? Infinity
+    if (typeof value !== 'number' || value <= most) continue
+    throw new ServerError(
+      'model_invalid',
+      `${model}: ${key} in config.json is ${value}; at most ${most} are possible`,
+    )
+  }
 }
 
 /** The layout that we read: compressed-tensors, symmetric int8 codes with one scale a row. */

@@ -70,7 +70,10 @@ async function chooseFiles(
     }
     const inFolder = posix.dirname(path)
     const where = inFolder === '.' ? hub.model : `${hub.model}/${inFolder}`
-    throw noWeights(where, (other) => byPath.has(posix.join(inFolder, other)))
+    throw noWeights(
+      where,
+      [...byPath.keys()].map((other) => posix.relative(inFolder, other)),
+    )
   }
   for (;;) {
     const { files, unread } = await neededFiles(view)

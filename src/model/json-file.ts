@@ -4,12 +4,15 @@ import type { z } from 'zod'
 import { describeIssue } from '../base/describe-issue.ts'
 import { ServerError, messageOf } from '../errors.ts'
 
+/** The index of a model of a hundred thousand tensors has a tenth of it. */
+const MAX_BYTES = 100_000_000
+
 /** A JSON file of a model folder, checked; undefined where there is none. Throws `model_invalid` naming file and field. */
 export async function readJson<S extends z.ZodType>(
   path: string,
   schema: S,
 ): Promise<z.output<S> | undefined> {
-  const text = await readOptional(path)
+  const text = await readText(path)
   return text === undefined ? undefined : parseJson(text, schema, shortName(path))
 }
 
@@ -30,9 +33,13 @@ export function parseJson<S extends z.ZodType>(text: string, schema: S, name: st
   throw new ServerError('model_invalid', `${name}: ${issues.join('; ')}`)
 }
 
-async function readOptional(path: string): Promise<string | undefined> {
+/** The text of a file of a model folder; undefined where there is none. Throws `model_invalid` naming the file. */
+export async function readText(path: string): Promise<string | undefined> {
   try {
-    if (!(await stat(path)).isFile()) throw new Error('it is not a regular file')
+    const stats = await stat(path)
+    if (!stats.isFile()) throw new Error('it is not a regular file')
+    if (stats.size > MAX_BYTES)
+      throw new Error(`it has ${stats.size} bytes; at most ${MAX_BYTES} are allowed`)
     return await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined

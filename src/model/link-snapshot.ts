@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { copyFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { makeFolder } from '../base/make-folder.ts'
 import type { HubFile } from './hub-cache.ts'
 import { blobPath, hasSize, isCommit, readOptional } from './hub-cache.ts'
-import { makeFolder } from './make-folder.ts'
 
 /**
  * Makes a snapshot of blobs that are all there. Links come last and weights after all else, so that a snapshot that

@@ -1,8 +1,13 @@
 /** Which files of a repository `openFolder` reads; nothing else is fetched. */
 import { posix } from 'node:path'
-import { moduleFolders } from './modules-json.ts'
+import { TEMPLATE_FILE } from './chat-template.ts'
+import { LEXICAL_FILE } from './lexical-head.ts'
+import type { ModuleFolder } from './modules-json.ts'
+import { moduleFolder, moduleFolders } from './modules-json.ts'
+import { ROUTER_FILES, routerModules } from './router-json.ts'
 import { TRANSFORMER_CONFIGS } from './tokenizer-files.ts'
-import { WEIGHTS, WEIGHTS_INDEX, shardsOf } from './weight-files.ts'
+import { OTHER_VOCABULARIES, TOKEN_FILES, VOCABULARY_FILES } from './tokenizer-parts.ts'
+import { weightNames } from './weight-files.ts'
 
 /** Files by their path in the repository, `/` between folders. */
 export interface RepositoryView {
@@ -21,30 +26,65 @@ export interface NeededFiles {
 }
 
 const MODULES = 'modules.json'
+const SETTINGS = 'config_sentence_transformers.json'
 
 /** Throws `model_invalid` for a modules.json or a weight index that cannot be understood. */
 export async function neededFiles(repository: RepositoryView): Promise<NeededFiles> {
-  if (!(await repository.has(MODULES))) return inTransformer('', repository, [])
+  if (!(await repository.has(MODULES))) return inTransformer('', repository, [SETTINGS])
   const text = await repository.read(MODULES)
   if (text === undefined) return { files: [MODULES], unread: [MODULES] }
-  const parts: NeededFiles[] = [await optional(repository, [MODULES, 'config_sentence_transformers.json'])]
-  for (const { path, kind } of moduleFolders(text, `${repository.model}/${MODULES}`)) {
-    if (kind === 'transformer') parts.push(await inTransformer(path, repository, TRANSFORMER_CONFIGS))
-    else if (kind !== 'nothing') parts.push(of(posix.join(path, 'config.json')))
-    if (kind === 'config-and-weights') parts.push(await weights(path, repository))
+  const parts: NeededFiles[] = [await optional(repository, [MODULES, SETTINGS, LEXICAL_FILE])]
+  for (const module of moduleFolders(text, `${repository.model}/${MODULES}`)) {
+    parts.push(await inModule(module, repository))
   }
   return join(parts)
 }
 
-/** `moduleConfigs`: files that only a folder with modules.json may have. */
+async function inModule({ path, kind }: ModuleFolder, repository: RepositoryView): Promise<NeededFiles> {
+  const config = posix.join(path, 'config.json')
+  switch (kind) {
+    case 'transformer':
+      return inTransformer(path, repository, TRANSFORMER_CONFIGS)
+    case 'static':
+      return join([of(posix.join(path, 'tokenizer.json')), await weights(path, repository)])
+    case 'router':
+      return inRouter(path, repository)
+    case 'config':
+      return of(config)
+    case 'config-and-weights':
+      return join([of(config), await weights(path, repository)])
+    case 'optional-config':
+      return optional(repository, [config])
+    case 'nothing':
+      return of()
+    default:
+      return kind satisfies never
+  }
+}
+
+async function inRouter(folder: string, repository: RepositoryView): Promise<NeededFiles> {
+  const candidates = ROUTER_FILES.map((file) => posix.join(folder, file))
+  const { files } = await optional(repository, candidates)
+  const [file = posix.join(folder, ROUTER_FILES[0])] = files
+  const text = await repository.read(file)
+  if (text === undefined) return { files: [file], unread: [file] }
+  const parts = [of(file)]
+  for (const { path, type } of routerModules(text, `${repository.model}/${file}`)) {
+    parts.push(await inModule(moduleFolder({ path: posix.join(folder, path), type }), repository))
+  }
+  return join(parts)
+}
+
+/** `moduleConfigs`: what may say more about it. */
 async function inTransformer(
   folder: string,
   repository: RepositoryView,
   moduleConfigs: readonly string[],
 ): Promise<NeededFiles> {
-  const extras = ['tokenizer_config.json', ...moduleConfigs]
+  const extras = ['tokenizer_config.json', TEMPLATE_FILE, ...moduleConfigs]
   return join([
-    of(posix.join(folder, 'config.json'), posix.join(folder, 'tokenizer.json')),
+    of(posix.join(folder, 'config.json')),
+    await tokenizer(folder, repository),
     await optional(
       repository,
       extras.map((file) => posix.join(folder, file)),
@@ -53,14 +93,26 @@ async function inTransformer(
   ])
 }
 
+/** A vocabulary and what belongs to it, where there is one and no tokenizer.json. */
+async function tokenizer(folder: string, repository: RepositoryView): Promise<NeededFiles> {
+  const whole = of(posix.join(folder, 'tokenizer.json'))
+  if (await repository.has(posix.join(folder, 'tokenizer.json'))) return whole
+  const inFolder = (files: readonly string[]) => files.map((file) => posix.join(folder, file))
+  const vocabulary = await optional(repository, inFolder([...VOCABULARY_FILES, ...OTHER_VOCABULARIES]))
+  if (vocabulary.files.length === 0) return whole
+  return join([vocabulary, await optional(repository, inFolder(TOKEN_FILES))])
+}
+
 async function weights(folder: string, repository: RepositoryView): Promise<NeededFiles> {
-  const single = posix.join(folder, WEIGHTS)
-  const index = posix.join(folder, WEIGHTS_INDEX)
-  if ((await repository.has(single)) || !(await repository.has(index))) return of(single)
-  const text = await repository.read(index)
-  if (text === undefined) return { files: [index], unread: [index] }
-  const shards = shardsOf(text, `${repository.model}/${index}`)
-  return of(index, ...shards.map((shard) => posix.join(folder, shard)))
+  const { files, unread } = await weightNames({
+    name: posix.join(repository.model, folder),
+    has: (file) => repository.has(posix.join(folder, file)),
+    read: (file) => repository.read(posix.join(folder, file)),
+  })
+  return {
+    files: files.map((file) => posix.join(folder, file)),
+    unread: unread === undefined ? [] : [posix.join(folder, unread)],
+  }
 }
 
 async function optional(repository: RepositoryView, paths: readonly string[]): Promise<NeededFiles> {

@@ -6,10 +6,17 @@ import { parseActivation } from './activation-name.ts'
 import type { ConfigJson } from './config-json.ts'
 import { readConfig } from './config-json.ts'
 import { readJson } from './json-file.ts'
-import { readPipeline } from './modules-json.ts'
+import { readAskedReranker } from './lm-reranker.ts'
+import type { Pipeline } from './modules-json.ts'
+import { readLexicalHead } from './lexical-head.ts'
+import { defaultPooling, readPipeline } from './modules-json.ts'
+import { PLAIN_SPLADE } from './sparse-modules.ts'
+import { expectOwnLinks } from './snapshot-links.ts'
 import { openWeights } from './weight-files.ts'
-import type { Activation, Head, ModelSpec } from './spec.ts'
+import { readStaticEmbedding } from './static-embedding.ts'
+import type { Activation, Answers, EmbeddingStep, Head, LexicalHead, ModelSpec } from './spec.ts'
 import { readTokenizerSpec } from './tokenizer-files.ts'
+import { expectOutput } from './transformer-output.ts'
 
 const SentenceTransformersConfig = z.looseObject({
   // null is how the reference writes an empty prompt
@@ -17,6 +24,8 @@ const SentenceTransformersConfig = z.looseObject({
   default_prompt_name: z.string().nullish(),
   truncate_dim: z.int().positive().nullish(),
   activation_fn: z.string().nullish(),
+  model_type: z.string().nullish(),
+  max_active_dims: z.int().positive().nullish(),
 })
 
 /**
@@ -31,34 +40,103 @@ export async function openFolder(path: string, name = basename(resolve(path))): 
   )
   if (!isFolder) throw new ServerError('model_invalid', `${path} is not a folder`)
 
+  await expectOwnLinks(folder, name)
   const pipeline = await readPipeline(folder, name)
-  const settings = pipeline.hasModules
-    ? ((await readJson(join(folder, 'config_sentence_transformers.json'), SentenceTransformersConfig)) ?? {})
-    : {}
+  const declared = await readJson(
+    join(folder, 'config_sentence_transformers.json'),
+    SentenceTransformersConfig,
+  )
+  const settings = (pipeline.hasModules && declared) || {}
+  const shared = {
+    name,
+    prompts: readPrompts(settings, name),
+    defaultPromptName: settings.default_prompt_name ?? undefined,
+    truncateDimensions: settings.truncate_dim ?? undefined,
+  }
+  if (pipeline.isStatic === true) {
+    const head: Head = { kind: 'embedding', steps: pipeline.steps ?? [] }
+    return { ...shared, ...(await readStaticEmbedding(pipeline.transformer, name)), head }
+  }
   const config = await readConfig(pipeline.transformer, name)
   const isClassifier =
     config.architectures?.some((architecture) => architecture.endsWith('ForSequenceClassification')) ?? false
-  const head: Head = isClassifier
-    ? readClassificationHead(config, settings.activation_fn, name)
-    : { kind: 'embedding', steps: pipeline.steps }
-  const prompts = readPrompts(settings, name)
+  const tokenizer = await readTokenizerSpec(pipeline.transformer, {
+    model: name,
+    config,
+    useModuleConfig: pipeline.hasModules,
+  })
+  const asked = await readAskedReranker({
+    model: name,
+    folder,
+    transformer: pipeline.transformer,
+    config,
+    tokenizer,
+    hasModules: pipeline.hasModules,
+    scoring: pipeline.scoring,
+    isCrossEncoder: declared?.model_type === 'CrossEncoder',
+    instruction: shared.prompts[settings.default_prompt_name ?? ''],
+  })
+  const head: Head =
+    isClassifier || asked?.answers !== undefined
+      ? readClassificationHead({
+          config,
+          moduleActivation: settings.activation_fn,
+          answers: asked?.answers,
+          model: name,
+        })
+      : readPipelineHead(pipeline, {
+          config,
+          maxActive: settings.max_active_dims,
+          lexical: await readLexicalHead(folder, config, name),
+          model: name,
+        })
+  if (pipeline.hasModules && head.kind !== 'classification')
+    await expectOutput(pipeline.transformer, head.kind === 'sparse' ? 'logits' : 'hidden', name)
   const { tensors, unusable } = await openWeights(pipeline.transformer)
   expectUsable(unusable, name)
   return {
-    name,
+    ...shared,
     modelType: config.model_type,
     config,
     tensors,
     head,
-    tokenizer: await readTokenizerSpec(pipeline.transformer, {
-      model: name,
-      maxPositions: config.max_position_embeddings ?? undefined,
-      useModuleConfig: pipeline.hasModules,
-    }),
-    prompts,
-    defaultPromptName: settings.default_prompt_name ?? undefined,
-    truncateDimensions: settings.truncate_dim ?? undefined,
+    tokenizer: asked?.pairPrompt === undefined ? tokenizer : { ...tokenizer, pairPrompt: asked.pairPrompt },
   }
+}
+
+/** Weights are asked of a masked language model only where its name says that it was made for that. */
+const SPARSE_NAME = /splade|sparse/i
+
+interface PipelineHeadOptions {
+  readonly config: ConfigJson
+  readonly maxActive: number | null | undefined
+  readonly lexical: LexicalHead | undefined
+  readonly model: string
+}
+
+/** Of a model that makes vectors. */
+function readPipelineHead(
+  pipeline: Pipeline,
+  { config, maxActive, lexical, model }: PipelineHeadOptions,
+): Head {
+  const [architecture] = config.architectures ?? []
+  const isPlainSplade =
+    !pipeline.hasModules && architecture?.endsWith('ForMaskedLM') === true && SPARSE_NAME.test(model)
+  const sparse = isPlainSplade ? PLAIN_SPLADE : pipeline.sparse
+  if (sparse !== undefined) return { ...sparse, ...(maxActive && { maxActive }) }
+  const { steps, routes } = pipeline
+  return {
+    kind: 'embedding',
+    steps: seenSteps(steps, config) ?? [defaultPooling(architecture)],
+    ...(lexical && { lexical }),
+    ...(routes && { routes: routes.map((route) => ({ ...route, steps: seenSteps(route.steps, config) })) }),
+  }
+}
+
+/** A pooling of layers leaves tokens as they are unless config.json has the Transformer show its layers (sentence-transformers 6.2). */
+function seenSteps<S extends readonly EmbeddingStep[] | undefined>(steps: S, config: ConfigJson): S {
+  if (steps === undefined || config.output_hidden_states === true) return steps
+  return steps.filter(({ kind }) => kind !== 'layers') as unknown as S
 }
 
 /** Buffers such as `position_ids` may be integers; a weight may not. */
@@ -92,14 +170,18 @@ function readPrompts(
   return prompts
 }
 
+interface ClassifierFacts {
+  readonly config: ConfigJson
+  readonly moduleActivation: string | null | undefined
+  /** Of a language model, whose answer is its one score. */
+  readonly answers: Answers | undefined
+  readonly model: string
+}
+
 /** Where the labels and the activation come from: sentence-transformers 6.2, CrossEncoder. */
-function readClassificationHead(
-  config: ConfigJson,
-  moduleActivation: string | null | undefined,
-  model: string,
-): Head {
+function readClassificationHead({ config, moduleActivation, answers, model }: ClassifierFacts): Head {
   const names = config.id2label ?? {}
-  const count = Object.keys(names).length || (config.num_labels ?? 2)
+  const count = answers === undefined ? Object.keys(names).length || (config.num_labels ?? 2) : 1
   const labels = Array.from({ length: count }, (_, index) => names[index] ?? `LABEL_${index}`)
   const paths = [
     moduleActivation,
@@ -112,6 +194,7 @@ function readClassificationHead(
     kind: 'classification',
     labels,
     activation: parseActivation(path, fallbackActivation(config, count), model),
+    ...(answers && { answers }),
   }
 }
 

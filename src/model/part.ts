@@ -14,7 +14,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { constants, copyFile, open, readdir, rename, stat, unlink, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { makeFolder } from './make-folder.ts'
+import { makeFolder } from '../base/make-folder.ts'
 
 /** A part that was not written to for longer is nobody's. */
 const ABANDONED_MS = 30_000

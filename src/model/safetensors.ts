@@ -10,14 +10,17 @@ const ELEMENT_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, B
 /** The limit of the format's own reader. */
 const MAX_HEADER_BYTES = 100_000_000
 
+/** What git leaves in place of a large file begins so: no header has such a length. */
+const LFS_POINTER = 'version '
+
 /** What a file holds: tensors that we can use, and the dtypes of those that we cannot, by name. */
-export interface SafetensorsFile {
+export interface WeightFile {
   readonly tensors: Readonly<Record<string, TensorRef>>
   readonly unusable: Readonly<Record<string, string>>
 }
 
 /** Throws `model_invalid`, naming the file and the tensor, where header and file do not agree. */
-export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+export async function readSafetensors(path: string): Promise<WeightFile> {
   const file = await realpath(path)
   const handle = await open(file, 'r')
   try {
@@ -29,10 +32,65 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
+/**
+ * The numbers of a vector that is not computed with, as lookup tables are; undefined where there is no such file or tensor. Throws
+ * `model_invalid`, or `model_unsupported` for another dtype.
+ */
+export async function readNumbers(path: string, tensor: string): Promise<readonly number[] | undefined> {
+  const handle = await open(path, 'r').catch(() => undefined)
+  if (handle === undefined) return undefined
+  try {
+    const { size } = await handle.stat()
+    const name = basename(path)
+    const { header, dataStart } = await readHeader(handle, size, name)
+    if (!Object.hasOwn(header, tensor)) return undefined
+    const { dtype, shape, begin, end } = readEntry(header[tensor], tensor, {
+      file: path,
+      name,
+      dataStart,
+      size,
+    })
+    const read = Object.hasOwn(NUMBERS, dtype) ? NUMBERS[dtype] : undefined
+    if (read === undefined) {
+      const known = Object.keys(NUMBERS).join(', ')
+      throw new ServerError(
+        'model_unsupported',
+        `${name}: tensor ${tensor} is ${dtype}; supported are ${known}`,
+      )
+    }
+    const bytes = new Uint8Array(end - begin)
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, dataStart + begin)
+    const [count = 0] = shape
+    if (shape.length !== 1 || bytesRead < bytes.length || bytes.length !== count * read.bytes)
+      throw invalid(
+        name,
+        `tensor ${tensor} [${shape.join(', ')}] is no vector of ${bytes.length} bytes of ${dtype}`,
+      )
+    return Array.from(read.view(bytes.buffer), Number)
+  } finally {
+    await handle.close()
+  }
+}
+
+interface NumberReader {
+  readonly bytes: number
+  readonly view: (buffer: ArrayBuffer) => ArrayLike<number | bigint>
+}
+
+const NUMBERS: Readonly<Record<string, NumberReader>> = {
+  I32: { bytes: 4, view: (buffer) => new Int32Array(buffer) },
+  I64: { bytes: 8, view: (buffer) => new BigInt64Array(buffer) },
+  F16: { bytes: 2, view: (buffer) => new Float16Array(buffer) },
+  F32: { bytes: 4, view: (buffer) => new Float32Array(buffer) },
+  F64: { bytes: 8, view: (buffer) => new Float64Array(buffer) },
+}
+
 async function readHeader(handle: FileHandle, size: number, name: string) {
   if (size < 8)
     throw invalid(name, `the file has ${size} bytes; a safetensors file starts with 8 bytes of header length`)
   const { buffer: prefix } = await handle.read(Buffer.alloc(8), 0, 8, 0)
+  if (prefix.toString('latin1') === LFS_POINTER)
+    throw invalid(name, 'it is a Git LFS pointer, which stands for a file that was not downloaded')
   const length = Number(prefix.readBigUInt64LE())
   if (length > size - 8) throw invalid(name, `its header claims ${length} bytes; the file has ${size} in all`)
   if (length > MAX_HEADER_BYTES)
@@ -55,7 +113,7 @@ interface FileFacts {
   readonly size: number
 }
 
-function collectTensors(header: Record<string, unknown>, facts: FileFacts): SafetensorsFile {
+function collectTensors(header: Record<string, unknown>, facts: FileFacts): WeightFile {
   const tensors: Record<string, TensorRef> = {}
   const unusable: Record<string, string> = {}
   const ranges: { name: string; begin: number; end: number }[] = []
@@ -96,7 +154,7 @@ function readEntry(entry: unknown, name: string, facts: FileFacts) {
   return { dtype, shape, begin, end }
 }
 
-function isUsable(dtype: string): dtype is TensorDtype {
+export function isUsable(dtype: string): dtype is TensorDtype {
   return Object.hasOwn(ELEMENT_BYTES, dtype)
 }
 

@@ -14,8 +14,21 @@ export interface TensorRef {
 
 export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len_tokens' | 'weightedmean' | 'lasttoken'
 
-export type Activation = 'identity' | 'tanh' | 'sigmoid' | 'relu' | 'gelu' | 'softmax'
+export type Activation =
+  | 'identity'
+  | 'tanh'
+  | 'sigmoid'
+  | 'relu'
+  | 'leaky_relu'
+  | 'elu'
+  | 'selu'
+  | 'gelu'
+  | 'silu'
+  | 'mish'
+  | 'softplus'
+  | 'softmax'
 
+/** activation(x · weightᵀ + bias) + residual */
 export interface DenseStep {
   readonly kind: 'dense'
   /** [outFeatures, inFeatures] */
@@ -23,6 +36,32 @@ export interface DenseStep {
   /** [outFeatures] */
   readonly bias: TensorRef | undefined
   readonly activation: Activation
+  /** It is every token that goes through it, not what pooling makes of them. */
+  readonly perToken?: true
+  /** What is added: the input as it is, or through a matrix of its own [outFeatures, inFeatures]. */
+  readonly residual?: 'input' | TensorRef
+}
+
+export interface NormalizeStep {
+  readonly kind: 'normalize'
+  readonly perToken?: true
+}
+
+/** Over the numbers of a vector, with PyTorch's own epsilon. */
+export interface LayerNormStep {
+  readonly kind: 'layer_norm'
+  /** [D] */
+  readonly weight: TensorRef
+  /** [D] */
+  readonly bias: TensorRef
+}
+
+/** Tokens become the weighted mean of what each layer makes of them. */
+export interface LayersStep {
+  readonly kind: 'layers'
+  /** [count]: of the embeddings and the layers, without the first `start` of them. */
+  readonly weights: TensorRef
+  readonly start: number
 }
 
 export interface PoolingStep {
@@ -33,27 +72,123 @@ export interface PoolingStep {
   readonly includePrompt: boolean
 }
 
-export type EmbeddingStep = PoolingStep | DenseStep | { readonly kind: 'normalize' }
+export type EmbeddingStep = PoolingStep | DenseStep | LayerNormStep | LayersStep | NormalizeStep
+
+/** One of several pipelines behind the same Transformer. */
+export interface Route {
+  /** What the texts that go through it are for: `query`, `document`. */
+  readonly tasks: readonly string[]
+  readonly steps: readonly EmbeddingStep[]
+}
+
+/** A weight for each token of the vocabulary, out of a masked language model (SPLADE): most are 0. */
+export interface SparseHead {
+  readonly kind: 'sparse'
+  /** Over the tokens of a text. */
+  readonly pooling: 'max' | 'sum'
+  /** How often log(1 + x) is taken of what is left above 0. */
+  readonly logarithms: 1 | 2
+  /** Numbers to keep of a vector, the greatest. */
+  readonly maxActive?: number
+  /** Texts whose tokens have fixed weights: no model is asked. */
+  readonly fixed?: FixedWeights
+}
+
+/** Each token's weight: max(x · weightᵀ + bias, 0) of its hidden state; of a word that stands in several places the greatest. */
+export interface LexicalHead {
+  /** [1, H] */
+  readonly weight: TensorRef
+  /** [1] */
+  readonly bias: TensorRef
+  /** Tokens that are no words. */
+  readonly skippedIds: readonly number[]
+}
+
+export interface FixedWeights {
+  /** What such texts are for: `query`. */
+  readonly tasks: readonly string[]
+  /** Whether a text whose kind is unsaid is one. */
+  readonly isDefault: boolean
+  /** [V] */
+  readonly weights: Float32Array
+}
 
 export type Head =
-  | { readonly kind: 'embedding'; readonly steps: readonly EmbeddingStep[] }
+  | {
+      readonly kind: 'embedding'
+      /** Of texts whose kind is unsaid. */
+      readonly steps: readonly EmbeddingStep[]
+      /** Where texts of some kind have a pipeline of their own; the first is `steps`. */
+      readonly routes?: readonly Route[]
+      /** Of a model that weighs the words of a text besides (bge-m3). */
+      readonly lexical?: LexicalHead
+    }
+  | SparseHead
   | {
       readonly kind: 'classification'
       readonly labels: readonly string[]
       /** What turns logits into the scores that a client sees. */
       readonly activation: Activation
+      /** Of a language model: the tokens whose logits are its one score. */
+      readonly answers?: Answers
     }
+
+/** score = (logit of `yes` − logit of `no`) / `divisor`, at the last token of a row */
+export interface Answers {
+  readonly yes: number
+  /** Undefined: the logit of `yes` alone. */
+  readonly no: number | undefined
+  readonly divisor: number
+}
+
+/** What a model that was taught to answer is asked about a pair, in place of the pair itself. */
+export type PairPrompt = PiecesPrompt | ChatPrompt
+
+/** `{query}`, `{document}` and `{instruction}` stand for the texts. */
+export interface PiecesPrompt {
+  readonly kind: 'pieces'
+  /** Each is tokenized by itself, and the ids follow one another. */
+  readonly pieces: readonly string[]
+  /** What stands for `{instruction}` where there is one: it has an `{instruction}` of its own. */
+  readonly instructionForm: string
+  /** Undefined: nothing stands for it unless a client says what. */
+  readonly instruction: string | undefined
+  /** Blanks at the ends of query and document are left out. */
+  readonly trims?: true
+}
+
+/** A chat template whose messages have the roles `query` and `document`, and `system` for the instruction. */
+export interface ChatPrompt {
+  readonly kind: 'chat'
+  /** Jinja. */
+  readonly template: string
+  /** What it is given besides the messages. */
+  readonly variables: Readonly<Record<string, unknown>>
+  /** Whether a message's content is a text, or a list of parts that have one. */
+  readonly contents: 'flat' | 'structured'
+  readonly instruction: string | undefined
+}
 
 export type TruncationSide = 'left' | 'right'
 
 export interface TokenizerSpec {
-  /** Absolute path of tokenizer.json. */
+  /** Absolute path of tokenizer.json, or of the vocabulary that a folder has instead. */
   readonly file: string
+  /** What tokenizer.json would hold, where the folder has none. */
+  readonly content?: string
+  /** False: token types of pairs are not passed on to the model, whatever the tokenizer's template says. */
+  readonly passesTypes?: boolean
+  /** Texts stand by themselves, without special tokens; one that has no token at all is read too. */
+  readonly isBare?: true
+  /** Ids must be below this, where config.json says so. */
+  readonly vocabularySize?: number | undefined
   /** Tokens of one row, special tokens included; undefined where the folder names no limit. */
   readonly maxTokens: number | undefined
   readonly truncationSide: TruncationSide
   /** A Lowercase normalizer runs before the tokenizer's own. */
   readonly lowerCase: boolean
+  /** Undefined: a pair is the two texts, joined as the tokenizer joins them. */
+  readonly pairPrompt?: PairPrompt
 }
 
 export interface ModelSpec {

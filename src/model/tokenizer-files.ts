@@ -2,8 +2,11 @@ import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
+import type { ConfigJson } from './config-json.ts'
 import { readJson } from './json-file.ts'
 import type { TokenizerSpec, TruncationSide } from './spec.ts'
+import { passesTokenTypes, tokenizerClass } from './tokenizer-class.ts'
+import { OTHER_VOCABULARIES, readTokenizerParts } from './tokenizer-parts.ts'
 
 /** Names that the Transformer module's config had over the years, the present one first. */
 export const TRANSFORMER_CONFIGS: readonly string[] = [
@@ -25,32 +28,68 @@ const TokenizerConfig = z.looseObject({
   // Some folders write 1e30 for "no limit".
   model_max_length: z.number().nullish(),
   truncation_side: z.enum(['left', 'right']).nullish(),
+  tokenizer_class: z.string().nullish(),
+  model_input_names: z.array(z.string()).nullish(),
 })
+
+const Vocabulary = z.looseObject({ vocab_size: z.int().positive().nullish() })
 
 /**
  * How a folder wants its texts cut. The limit is the Transformer module's `max_seq_length`, else the tokenizer's
- * `model_max_length`, never above `max_position_embeddings` (sentence-transformers 6.2, Transformer module).
+ * `model_max_length`, never above `max_position_embeddings` (sentence-transformers 6.2, Transformer module). Without
+ * tokenizer.json, one is made of the vocabulary. Throws `model_invalid`, or `model_unsupported` for a vocabulary that is not read.
  */
 export async function readTokenizerSpec(
   folder: string,
-  options: { model: string; maxPositions: number | undefined; useModuleConfig: boolean },
+  options: { model: string; config: ConfigJson; useModuleConfig: boolean },
 ): Promise<TokenizerSpec> {
-  const { model, maxPositions, useModuleConfig } = options
-  const file = join(folder, 'tokenizer.json')
-  const head = await readHead(file).catch((cause: unknown) => {
-    throw new ServerError('model_invalid', `${model}: tokenizer.json is missing`, { cause })
-  })
+  const { model, config, useModuleConfig } = options
   const tokenizer = (await readJson(join(folder, 'tokenizer_config.json'), TokenizerConfig)) ?? {}
+  const className = tokenizerClass(tokenizer.tokenizer_class, config)
+  const { head, ...source } = await findTokenizer(folder, model, className)
   const module = useModuleConfig ? await readTransformerConfig(folder) : {}
-  const limits = [module.max_seq_length ?? tokenizer.model_max_length, maxPositions].filter(
-    (limit): limit is number => typeof limit === 'number' && limit > 0 && limit < 1e9,
-  )
+  const limits = [
+    module.max_seq_length ?? tokenizer.model_max_length,
+    config.max_position_embeddings ?? undefined,
+  ].filter((limit): limit is number => typeof limit === 'number' && limit > 0 && limit < 1e9)
   return {
-    file,
+    ...source,
+    passesTypes: passesTokenTypes(className, tokenizer.model_input_names),
+    vocabularySize: Vocabulary.safeParse(config).data?.vocab_size ?? undefined,
     maxTokens: limits.length > 0 ? Math.min(...limits) : undefined,
     truncationSide: tokenizer.truncation_side ?? ownTruncationSide(head) ?? 'right',
     lowerCase: module.do_lower_case ?? false,
   }
+}
+
+interface FoundTokenizer {
+  readonly file: string
+  readonly content?: string
+  /** The beginning of tokenizer.json. */
+  readonly head: string
+}
+
+async function findTokenizer(folder: string, model: string, className: string): Promise<FoundTokenizer> {
+  const file = join(folder, 'tokenizer.json')
+  const head = await readHead(file).catch(() => undefined)
+  if (head !== undefined) return { file, head }
+  const parts = await readTokenizerParts(folder, className).catch((error: unknown) => {
+    if (!(error instanceof ServerError)) throw error
+    throw new ServerError(error.code, `${model}: ${error.message}`, { cause: error })
+  })
+  if (parts !== undefined) return { ...parts, head: '' }
+  for (const other of OTHER_VOCABULARIES) {
+    const isThere = await stat(join(folder, other)).catch(() => undefined)
+    if (isThere === undefined) continue
+    throw new ServerError(
+      'model_unsupported',
+      `${model}: the tokenizer is in ${other} only; a tokenizer.json is needed (AutoTokenizer.from_pretrained and save_pretrained of transformers write it)`,
+    )
+  }
+  throw new ServerError(
+    'model_invalid',
+    `${model}: tokenizer.json is missing, and so is a vocabulary in its place`,
+  )
 }
 
 async function readTransformerConfig(folder: string): Promise<z.infer<typeof TransformerConfig>> {

@@ -1,78 +1,132 @@
-/** Which files of a folder hold the weights: one safetensors file or the shards of an index. */
-import { stat } from 'node:fs/promises'
+/** Which files of a folder hold the weights: one file or the shards of an index, safetensors before checkpoints of torch. */
+import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
 import { parseJson, readJson } from './json-file.ts'
-import type { SafetensorsFile } from './safetensors.ts'
+import type { WeightFile } from './safetensors.ts'
 import { readSafetensors } from './safetensors.ts'
+import { openTorchCheckpoint } from './torch-checkpoint.ts'
 
 export const WEIGHTS = 'model.safetensors'
 export const WEIGHTS_INDEX = 'model.safetensors.index.json'
 
-const Index = z.looseObject({ weight_map: z.record(z.string(), z.string()) })
-
-/** Formats that are not read, and what would help. */
-const OTHER_FORMATS = [
-  'pytorch_model.bin',
-  'pytorch_model.bin.index.json',
-  'tf_model.h5',
-  'model.onnx',
-  'onnx/model.onnx',
-]
-
-/** Every tensor of the folder. Throws `model_unsupported` where the weights are in another format only. */
-export async function openWeights(folder: string): Promise<SafetensorsFile> {
-  const single = join(folder, WEIGHTS)
-  if (await exists(single)) return readSafetensors(single)
-  const index = await readJson(join(folder, WEIGHTS_INDEX), Index)
-  if (index !== undefined) return openShards(folder, index.weight_map)
-
-  const found = new Set<string>()
-  for (const file of OTHER_FORMATS) if (await exists(join(folder, file))) found.add(file)
-  throw noWeights(basename(folder), (file) => found.has(file))
+interface Format {
+  readonly single: string
+  readonly index: string
+  /** A shard: a file of the folder itself. */
+  readonly shard: RegExp
+  readonly open: (path: string) => Promise<WeightFile>
 }
 
-/** What is wrong with a folder without safetensors; `has` tells which files it holds. */
-export function noWeights(name: string, has: (file: string) => boolean): ServerError {
-  const other = OTHER_FORMATS.find(has)
+/** The first that a folder holds is read. */
+const FORMATS: readonly Format[] = [
+  { single: WEIGHTS, index: WEIGHTS_INDEX, shard: /^[^/\\]+\.safetensors$/, open: readSafetensors },
+  {
+    single: 'pytorch_model.bin',
+    index: 'pytorch_model.bin.index.json',
+    shard: /^[^/\\]+\.bin$/,
+    open: openTorchCheckpoint,
+  },
+]
+
+const Index = z.looseObject({ weight_map: z.record(z.string(), z.string()) })
+
+const ADAPTER = 'adapter_config.json'
+
+/** Formats that are not read, the likeliest first. */
+const OTHER_FORMATS: readonly RegExp[] = [
+  /^adapter_model\.(safetensors|bin)$/,
+  /^tf_model\.h5$/,
+  /^flax_model\.msgpack$/,
+  /^rust_model\.ot$/,
+  /\.gguf$/,
+  /\.onnx$/,
+  /\.(safetensors|bin|pt|pth|ckpt)$/,
+]
+
+/**
+ * Every tensor of the folder. Throws `model_unsupported` where the weights are in another format only, or those of an adapter
+ * to another model; `model_invalid` where there are none or they are broken.
+ */
+export async function openWeights(folder: string): Promise<WeightFile> {
+  const name = basename(folder)
+  if (await exists(join(folder, ADAPTER))) throw isAdapter(name)
+  for (const format of FORMATS) {
+    const single = join(folder, format.single)
+    if (await exists(single)) return format.open(single)
+    const index = await readJson(join(folder, format.index), Index)
+    if (index !== undefined) return openShards(folder, index.weight_map, format)
+  }
+  throw noWeights(name, [...(await namesIn(folder)), ...(await namesIn(folder, 'onnx'))])
+}
+
+/** The files of a folder that hold its weights, as far as is known. */
+export interface WeightNames {
+  readonly files: readonly string[]
+  /** An index that must be read before all are known. */
+  readonly unread?: string
+}
+
+/** Which files hold the weights of a folder. `read`: the text of a file, undefined where it is still to be fetched. Throws `model_invalid`, or `model_unsupported` for an adapter. */
+export async function weightNames(folder: {
+  readonly name: string
+  readonly has: (file: string) => Promise<boolean>
+  readonly read: (file: string) => Promise<string | undefined>
+}): Promise<WeightNames> {
+  if (await folder.has(ADAPTER)) throw isAdapter(folder.name)
+  for (const format of FORMATS) {
+    if (await folder.has(format.single)) return { files: [format.single] }
+    if (!(await folder.has(format.index))) continue
+    const text = await folder.read(format.index)
+    if (text === undefined) return { files: [format.index], unread: format.index }
+    const index = parseJson(text, Index, `${folder.name}/${format.index}`)
+    return { files: [format.index, ...shardNames(index.weight_map, format)] }
+  }
+  return { files: [WEIGHTS] }
+}
+
+/** What is wrong with a folder without weights that we read; `files` are those that it holds. */
+export function noWeights(name: string, files: readonly string[]): ServerError {
+  if (files.includes(ADAPTER)) return isAdapter(name)
+  const other = OTHER_FORMATS.flatMap((pattern) => files.find((file) => pattern.test(file)) ?? [])[0]
   return other === undefined
     ? new ServerError('model_invalid', `${name}: there is neither ${WEIGHTS} nor ${WEIGHTS_INDEX}`)
     : new ServerError(
         'model_unsupported',
-        `${name}: the weights are in ${other} only; ${WEIGHTS} is needed (transformers saves it by default)`,
+        `${name}: the weights are in ${other} only; ${WEIGHTS} is needed (transformers saves it by default), or pytorch_model.bin`,
       )
 }
 
-/** Names of the shards that an index, given as text, speaks of. Throws `model_invalid`. */
-export function shardsOf(index: string, name: string): readonly string[] {
-  return shardNames(parseJson(index, Index, name).weight_map)
+function isAdapter(name: string): ServerError {
+  return new ServerError(
+    'model_unsupported',
+    `${name}: ${ADAPTER} makes it an adapter to another model; supported is a folder into which the adapter was merged (merge_and_unload of peft, then save_pretrained)`,
+  )
 }
 
 /** Every shard once. Throws `model_invalid` for one that is not a file of the folder itself. */
-function shardNames(weightMap: Readonly<Record<string, string>>): readonly string[] {
+function shardNames(weightMap: Readonly<Record<string, string>>, { shard }: Format): readonly string[] {
   const names = [...new Set(Object.values(weightMap))]
   for (const name of names) {
-    if (SHARD_NAME.test(name)) continue
+    if (shard.test(name)) continue
     throw new ServerError('model_invalid', `the weight index names ${name}, which is not in the folder`)
   }
   return names
 }
 
-/** A file of the folder itself. */
-const SHARD_NAME = /^[^/\\]+\.safetensors$/
-
 async function openShards(
   folder: string,
   weightMap: Readonly<Record<string, string>>,
-): Promise<SafetensorsFile> {
-  const tensors: Record<string, SafetensorsFile['tensors'][string]> = {}
+  format: Format,
+): Promise<WeightFile> {
+  const tensors: Record<string, WeightFile['tensors'][string]> = {}
   const unusable: Record<string, string> = {}
-  const shards = new Map<string, SafetensorsFile>()
-  for (const file of shardNames(weightMap)) {
+  const shards = new Map<string, WeightFile>()
+  for (const file of shardNames(weightMap, format)) {
     if (!(await exists(join(folder, file))))
       throw new ServerError('model_invalid', `shard ${file} is missing`)
-    shards.set(file, await readSafetensors(join(folder, file)))
+    shards.set(file, await format.open(join(folder, file)))
   }
   for (const [name, file] of Object.entries(weightMap)) {
     const shard = shards.get(file)
@@ -92,6 +146,12 @@ async function openShards(
 /** Names come from files, and `toString` is one that every object seems to have. */
 function ownEntry<X>(record: Readonly<Record<string, X>>, name: string): X | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined
+}
+
+/** Paths of the files in a folder, or in one of its folders, relative to it. */
+async function namesIn(folder: string, inner = ''): Promise<readonly string[]> {
+  const entries = await readdir(join(folder, inner), { withFileTypes: true }).catch(() => [])
+  return entries.flatMap((entry) => (entry.isDirectory() ? [] : join(inner, entry.name))).sort()
 }
 
 /** Whether there is such a file. */

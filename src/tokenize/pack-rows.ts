@@ -10,8 +10,12 @@ export interface Row {
   readonly truncated: boolean
 }
 
-/** Rows one after the other. Throws `invalid_request` for one without tokens, `model_invalid` for an unknown id. */
-export function packRows(rows: readonly Row[], options: RowOptions): TokenizedRows {
+/** Rows one after the other. Throws `invalid_request` for one without tokens unless it may be, `model_invalid` for an unknown id. */
+export function packRows(
+  rows: readonly Row[],
+  options: RowOptions,
+  { mayBeEmpty = false }: { readonly mayBeEmpty?: boolean | undefined } = {},
+): TokenizedRows {
   const bounds = new Int32Array(rows.length + 1)
   for (const [b, row] of rows.entries()) {
     bounds[b + 1] = (bounds[b] as number) + row.parts.reduce((sum, part) => sum + part.length, 0)
@@ -22,7 +26,7 @@ export function packRows(rows: readonly Row[], options: RowOptions): TokenizedRo
   for (const [b, row] of rows.entries()) {
     let offset = bounds[b] as number
     const length = (bounds[b + 1] as number) - offset
-    if (length === 0) {
+    if (length === 0 && !mayBeEmpty) {
       throw new ServerError(
         'invalid_request',
         `${options.noun} ${options.firstIndex + b} has no tokens; the model needs one`,

@@ -34,6 +34,8 @@ export interface RowOptions {
   readonly clientMaxTokens?: number | undefined
   /** Of pairs: what a side may have by itself. */
   readonly sides?: { readonly first: SideLimit; readonly second: SideLimit } | undefined
+  /** Of pairs that a prompt asks about: what stands in place of the prompt's own instruction. */
+  readonly instruction?: string | undefined
   /** Ids must be below this. */
   readonly vocabularySize: number
 }
@@ -52,7 +54,7 @@ export interface TokenizedQuery {
   readonly exact: boolean
 }
 
-/** The first side of pairs: a query that all share, or a text for each. */
+/** The first side of pairs: a query that all share, as ids or as the one text of a list, or a text for each. */
 export type PairFirsts = TokenizedQuery | readonly string[]
 
 export interface Prompt {

@@ -39,7 +39,7 @@ export function singleRows(
   unpooledTokens: number,
   options: RowOptions,
 ): TokenizedRows {
-  const { before, after } = template
+  const { before, after, mayBeEmpty } = template
   const special = before.length + after.length
   expectRoom(options, special)
   const room = Math.max(0, rowLimit(options).tokens - special)
@@ -55,7 +55,7 @@ export function singleRows(
       truncated,
     }
   })
-  return packRows(rows, options)
+  return packRows(rows, options, { mayBeEmpty })
 }
 
 /** `firsts`: one text that all pairs share, or one for each. */
@@ -110,7 +110,7 @@ interface Cap {
 }
 
 /** The side itself where it has no more tokens than it may; else it counts for so many, and the pair's cut takes them. */
-function capSide(text: EncodedText, { limit, index }: Cap, options: RowOptions): EncodedText {
+export function capSide(text: EncodedText, { limit, index }: Cap, options: RowOptions): EncodedText {
   if (limit?.maxTokens === undefined || text.length <= limit.maxTokens) return text
   const { name, maxTokens } = limit
   if (options.truncate === 'none') {
@@ -129,7 +129,8 @@ function keep(ids: readonly number[], count: number, { truncate }: RowOptions): 
   return truncate === 'left' ? ids.slice(ids.length - count) : ids.slice(0, count)
 }
 
-function expectTruncation(
+/** Throws `text_too_long` where rows are not to be cut. */
+export function expectTruncation(
   { index, tokens, exact }: { index: number; tokens: number; exact: boolean },
   options: RowOptions,
 ): void {

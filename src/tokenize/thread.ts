@@ -10,16 +10,19 @@ import { encodeText, encodeTexts } from './encode-long.ts'
 import type { Vocabulary } from './id-lists.ts'
 import { makeVocabulary, splitLists } from './id-lists.ts'
 import { PromptLengths } from './prompt-lengths.ts'
+import { PromptedPairs } from './prompted-rows.ts'
 import type { RowOptions, TokenizeCalls, TokenizedRows } from './protocol.ts'
 import { pairRows, rowLimit, singleRows } from './rows.ts'
 import type { Template } from './template.ts'
-import { learnTemplate } from './template.ts'
+import { BARE, learnTemplate } from './template.ts'
 import { tokenColumns } from './token-columns.ts'
 
 interface OpenTokenizer {
   readonly native: Tokenizer
   readonly template: Template
   readonly promptLengths: PromptLengths
+  /** Of a model that is asked about pairs. */
+  readonly prompted: PromptedPairs | undefined
   /** Once ids were to be decoded. */
   vocabulary?: Vocabulary
 }
@@ -33,7 +36,7 @@ serveCalls<TokenizeCalls>({
   async open({ tokenizer, spec }) {
     const opened = await open(spec)
     tokenizers.set(tokenizer, opened)
-    return { reply: { joinsPairs: opened.template.pair !== undefined } }
+    return { reply: { joinsPairs: opened.template.pair !== undefined || opened.prompted !== undefined } }
   },
 
   async texts({ tokenizer, texts, prompt, options }) {
@@ -51,7 +54,11 @@ serveCalls<TokenizeCalls>({
   },
 
   async pairs({ tokenizer, first, second, options }) {
-    const { native, template } = find(tokenizer)
+    const { native, template, prompted } = find(tokenizer)
+    if (prompted !== undefined) {
+      if ('ids' in first) throw new ServerError('internal', 'a prompt asks about texts, not about ids')
+      return move(await prompted.rows(first, second, options))
+    }
     if (template.pair === undefined)
       throw new ServerError('wrong_task', 'the tokenizer of this model does not join pairs')
     const whole = { ...wanted(options), whole: true }
@@ -70,8 +77,9 @@ serveCalls<TokenizeCalls>({
   },
 
   async tokenize({ tokenizer, texts, addSpecialTokens }) {
-    const { native } = find(tokenizer)
-    const columns = tokenColumns(await native.encodeBatch([...texts], { addSpecialTokens }), native)
+    const { native, template } = find(tokenizer)
+    const options = { addSpecialTokens: addSpecialTokens && template !== BARE }
+    const columns = tokenColumns(await native.encodeBatch([...texts], options), native)
     const { ids, bounds, starts, stops } = columns
     return { reply: columns, transfer: [ids.buffer, bounds.buffer, starts.buffer, stops.buffer] }
   },
@@ -85,18 +93,7 @@ serveCalls<TokenizeCalls>({
 })
 
 async function open(spec: TokenizerSpec): Promise<OpenTokenizer> {
-  let native: Tokenizer
-  try {
-    native = Tokenizer.fromFile(spec.file)
-  } catch (error) {
-    throw new ServerError(
-      'model_invalid',
-      `tokenizer.json cannot be used: ${messageOf(error).replace('from file', 'from file: ')}`,
-      {
-        cause: error,
-      },
-    )
-  }
+  const native = read(spec)
   // A file may carry a limit and fixed padding of its own; the model's pipeline overrides both.
   native.disableTruncation()
   native.disablePadding()
@@ -104,9 +101,36 @@ async function open(spec: TokenizerSpec): Promise<OpenTokenizer> {
     const own = native.getNormalizer()
     native.setNormalizer(own === null ? lowercase() : sequenceNormalizer([lowercase(), own]))
   }
-  const template = await learnTemplate(native)
+  const template =
+    spec.isBare === true ? BARE : await learnTemplate(native, { passesTypes: spec.passesTypes ?? true })
+  expectKnownSpecials(template, spec)
   const promptLengths = new PromptLengths((prompt) => countPrompt(native, template, prompt))
-  return { native, template, promptLengths }
+  const { pairPrompt } = spec
+  const prompted = pairPrompt && (await PromptedPairs.open(native, pairPrompt))
+  return { native, template, promptLengths, prompted }
+}
+
+function read({ file, content }: TokenizerSpec): Tokenizer {
+  try {
+    return content === undefined ? Tokenizer.fromFile(file) : Tokenizer.fromString(content)
+  } catch (error) {
+    const what = content === undefined ? 'tokenizer.json' : file.slice(file.lastIndexOf('/') + 1)
+    throw new ServerError(
+      'model_invalid',
+      `${what} cannot be used: ${messageOf(error).replace('from file', 'from file: ')}`,
+      { cause: error },
+    )
+  }
+}
+
+/** Tokens that every text gets: with one that the model lacks, no text could be read at all. */
+function expectKnownSpecials({ single }: Template, { vocabularySize = Infinity }: TokenizerSpec): void {
+  const unknown = [...single.before, ...single.after].find((id) => id >= vocabularySize)
+  if (unknown === undefined) return
+  throw new ServerError(
+    'model_invalid',
+    `the tokenizer adds token id ${unknown} to every text; the model knows ids below ${vocabularySize}: the tokenizer does not belong to the weights`,
+  )
 }
 
 function find(tokenizer: number): OpenTokenizer {

@@ -55,7 +55,7 @@ export async function buildTokens(texts: readonly string[], columns: TokenColumn
 }
 
 /** From one Unicode character to another. */
-type PartOf = (start: number, stop: number) => string
+export type PartOf = (start: number, stop: number) => string
 
 function buildToken(token: number, { ids, starts, stops, names }: TokenColumns, partOf: PartOf): Token {
   const id = ids[token] as number
@@ -70,7 +70,7 @@ function buildToken(token: number, { ids, starts, stops, names }: TokenColumns, 
  * A character past the first 65,536 takes two places in a string. Each is found from the one before it, for tokens come
  * in the order of the text: a table of all places in a megabyte of text would take 50 ms.
  */
-function partsOf(text: string): PartOf {
+export function partsOf(text: string): PartOf {
   if (!/[\ud800-\udfff]/.test(text)) return (start, stop) => text.slice(start, stop)
   let character = 0
   let index = 0

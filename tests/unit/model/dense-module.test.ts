@@ -47,6 +47,12 @@ test.each([
   ['torch.nn.modules.activation.Sigmoid', 'sigmoid'],
   ['torch.nn.modules.activation.ReLU', 'relu'],
   ['torch.nn.modules.activation.GELU', 'gelu'],
+  ['torch.nn.modules.activation.SiLU', 'silu'],
+  ['torch.nn.modules.activation.LeakyReLU', 'leaky_relu'],
+  ['torch.nn.modules.activation.ELU', 'elu'],
+  ['torch.nn.modules.activation.SELU', 'selu'],
+  ['torch.nn.modules.activation.Mish', 'mish'],
+  ['torch.nn.modules.activation.Softplus', 'softplus'],
   ['torch.nn.modules.activation.Softmax', 'softmax'],
   ['somebody.own.Function', 'tanh'],
 ])('a Dense module with activation_function %s uses %s', async (path, activation) => {
@@ -55,11 +61,39 @@ test.each([
 })
 
 test.each([
-  ['a torch activation that we lack', { activation_function: 'torch.nn.modules.activation.SiLU' }, 'SiLU'],
-  ['token embeddings as input', { module_input_name: 'token_embeddings' }, 'from token_embeddings'],
-  ['a residual', { use_residual: true }, 'residual'],
+  [
+    'a torch activation that we lack',
+    { activation_function: 'torch.nn.modules.activation.Hardshrink' },
+    'Hardshrink',
+  ],
+  [
+    'another feature to write than to read',
+    { module_input_name: 'token_embeddings', module_output_name: 'sentence_embedding' },
+    'from token_embeddings to sentence_embedding',
+  ],
+  ['a feature of its own', { module_input_name: 'image_embeddings' }, 'from image_embeddings'],
 ])('a Dense module with %s is refused', async (_, config, message) => {
   await expectRefused(denseFiles(config), 'model_unsupported', 'some-model/2_Dense', message)
+})
+
+test('a Dense module of token embeddings works on every token', async () => {
+  const perToken = { module_input_name: 'token_embeddings' }
+  expect(await stepsOf(denseFiles(perToken))).toMatchObject([{ perToken: true }])
+  const both = { ...perToken, module_output_name: 'token_embeddings' }
+  expect(await stepsOf(denseFiles(both))).toMatchObject([{ perToken: true }])
+  const [ofVectors] = (await stepsOf(denseFiles({ module_input_name: 'sentence_embedding' }))) ?? []
+  expect(ofVectors).not.toHaveProperty('perToken')
+})
+
+test('a residual is the input where the widths agree, else a matrix', async () => {
+  const square = { 'linear.weight': ones(3, 3), 'linear.bias': ones(3) }
+  expect(await stepsOf(denseFiles({ use_residual: true }, square))).toMatchObject([{ residual: 'input' }])
+  const wider = { 'linear.weight': ones(3, 2), 'linear.bias': ones(3), 'residual.weight': ones(3, 2) }
+  expect(await stepsOf(denseFiles({ use_residual: true }, wider))).toMatchObject([
+    { residual: { shape: [3, 2] } },
+  ])
+  const [plain] = (await stepsOf(denseFiles({}, wider))) ?? []
+  expect(plain).not.toHaveProperty('residual')
 })
 
 test.each([
@@ -69,10 +103,16 @@ test.each([
   ['with a vector as matrix', {}, { 'linear.weight': ones(6) }, 'no matrix linear.weight'],
   ['without its bias', {}, { 'linear.weight': ones(3, 2) }, 'linear.bias is missing; it must be [3]'],
   [
+    'without the matrix of its residual',
+    { use_residual: true, bias: false },
+    { 'linear.weight': ones(3, 2) },
+    'residual.weight is missing; it must be [3, 2]',
+  ],
+  [
     'with a bias of another size',
     { bias: true },
     { 'linear.weight': ones(3, 2), 'linear.bias': ones(2) },
-    'linear.bias is [2]; it must be [3]',
+    'linear.bias is F32 [2]; it must be [3]',
   ],
 ])('a Dense module %s is refused', async (_, config, tensors, message) => {
   const files = denseFiles(config, tensors)
@@ -82,6 +122,6 @@ test.each([
 test('a Dense module without weights is refused by its folder', async () => {
   const files = { 'modules.json': MODULES, '2_Dense/config.json': {} }
   await expectRefused(files, 'model_invalid', '2_Dense', 'model.safetensors')
-  const pickled = { ...files, '2_Dense/pytorch_model.bin': 'weights' }
-  await expectRefused(pickled, 'model_unsupported', '2_Dense', 'pytorch_model.bin')
+  const others = { ...files, '2_Dense/tf_model.h5': 'weights' }
+  await expectRefused(others, 'model_unsupported', '2_Dense', 'tf_model.h5')
 })

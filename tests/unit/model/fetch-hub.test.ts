@@ -26,7 +26,11 @@ test('a fetched model lies in the layout that other programs share', async () =>
   expect((await readdir(join(cache, FOLDER, 'blobs'))).filter((name) => name.includes('.'))).toEqual([])
 })
 
-const FIXTURES = await readdir(join(fixturePath('x'), '../..'))
+const OLDER = await readdir(join(fixturePath('repositories/x'), '../..'))
+const FIXTURES = [
+  ...(await readdir(join(fixturePath('x'), '../..'))),
+  ...OLDER.map((name) => `repositories/${name}`),
+]
 
 test.each(FIXTURES)('the model of %s opens as if its whole folder had been fetched', async (fixture) => {
   const { fetch } = await openFetching({ fixture })
@@ -61,10 +65,29 @@ test('files that are not read are not fetched', async () => {
 test('a model with weights in another format only is refused before anything large is fetched', async () => {
   const { hub, repository, fetch } = await openFetching()
   const files = repository.files as Map<string, Uint8Array>
-  files.set('pytorch_model.bin', files.get(WEIGHTS) as Uint8Array)
+  files.set('tf_model.h5', files.get(WEIGHTS) as Uint8Array)
   files.delete(WEIGHTS)
-  await expectRefusal(fetch, 'model_unsupported', `${NAME}: the weights are in pytorch_model.bin only`)
+  await expectRefusal(fetch, 'model_unsupported', `${NAME}: the weights are in tf_model.h5 only`)
   expect(hub.requests.filter(isCdn)).toEqual([])
+})
+
+test('an adapter is refused before anything large is fetched, even beside whole weights', async () => {
+  const { hub, repository, fetch } = await openFetching()
+  const files = repository.files as Map<string, Uint8Array>
+  files.set('adapter_config.json', Buffer.from('{}'))
+  await expectRefusal(fetch, 'model_unsupported', NAME, 'adapter_config.json')
+  expect(hub.requests.filter(isCdn)).toEqual([])
+})
+
+test('of an older repository the checkpoint and the vocabulary are fetched', async () => {
+  const { repository, fetch } = await openFetching({ fixture: 'repositories/torch-checkpoint' })
+  const files = repository.files as Map<string, Uint8Array>
+  files.set('tf_model.h5', Buffer.from('x'))
+  const fetched = Object.keys(await readTree(await fetch()))
+  expect(fetched).toEqual(
+    expect.arrayContaining(['pytorch_model.bin', 'vocab.txt', '2_Dense/pytorch_model.bin']),
+  )
+  expect(fetched).not.toContain('tf_model.h5')
 })
 
 test.each(['config.json', 'tokenizer.json', '1_Pooling/config.json'])(

@@ -23,8 +23,9 @@ export async function copyFixture(name: string, files: Files = {}): Promise<stri
   return folder
 }
 
+/** `name`: of a BERT, or `family/name`. */
 export function fixturePath(name: string): string {
-  return join(import.meta.dirname, '../../golden/bert', name, 'model')
+  return join(import.meta.dirname, '../../golden', name.includes('/') ? '' : 'bert', name, 'model')
 }
 
 /** A JSON file of a fixture with some of its keys replaced; those that become undefined are left out. */

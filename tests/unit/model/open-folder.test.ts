@@ -54,6 +54,8 @@ test('the bundled model is read in full', async () => {
     },
     tokenizer: {
       file: join(BUNDLED, 'tokenizer.json'),
+      passesTypes: true,
+      vocabularySize: 30_522,
       maxTokens: 256,
       truncationSide: 'right',
       lowerCase: false,

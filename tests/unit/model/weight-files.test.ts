@@ -4,6 +4,7 @@ import { openWeights } from '../../../src/model/weight-files.ts'
 import { expectRefusal } from './expect-refusal.ts'
 import { copyFixture, makeFolder } from './model-folder.ts'
 import { ones, safetensors } from './safetensors-bytes.ts'
+import { checkpoint, floatTensor } from './torch-bytes.ts'
 
 const INDEX = 'model.safetensors.index.json'
 
@@ -82,9 +83,10 @@ test.each([
 })
 
 test.each([
-  'pytorch_model.bin',
-  'pytorch_model.bin.index.json',
   'tf_model.h5',
+  'flax_model.msgpack',
+  'rust_model.ot',
+  'model-q8.gguf',
   'model.onnx',
   'onnx/model.onnx',
 ])('a folder whose only weights are %s is refused by that name', async (file) => {
@@ -96,6 +98,57 @@ test.each([
     `in ${file} only`,
     'model.safetensors is needed',
   )
+})
+
+test('the likeliest of several formats that are not read is named', async () => {
+  const folder = await makeFolder({ 'onnx/model.onnx': 'x', 'training_args.bin': 'x', 'tf_model.h5': 'x' })
+  await expectRefusal(() => openWeights(folder), 'model_unsupported', 'in tf_model.h5 only')
+})
+
+test.each(['model.safetensors', 'adapter_model.safetensors'])(
+  'a folder with adapter_config.json is refused, whatever else it holds (%s)',
+  async (file) => {
+    const folder = await makeFolder({
+      'adapter_config.json': { peft_type: 'LORA' },
+      [file]: safetensors({ a: ones(1) }),
+    })
+    await expectRefusal(() => openWeights(folder), 'model_unsupported', 'adapter_config.json', 'merged')
+  },
+)
+
+test('a checkpoint of torch is read where there is no safetensors file', async () => {
+  const folder = await makeFolder({ 'pytorch_model.bin': checkpoint({ a: floatTensor([2], [1, 2]) }) })
+  const { tensors } = await openWeights(folder)
+  expect(tensors['a']).toMatchObject({ file: join(folder, 'pytorch_model.bin'), dtype: 'F32', shape: [2] })
+})
+
+test('a safetensors index comes before a checkpoint of torch', async () => {
+  const folder = await makeFolder({
+    'pytorch_model.bin': checkpoint({ b: floatTensor([2], [1, 2]) }),
+    [INDEX]: index({ a: '1.safetensors' }),
+    '1.safetensors': safetensors({ a: ones(2) }),
+  })
+  expect(Object.keys((await openWeights(folder)).tensors)).toEqual(['a'])
+})
+
+test('shards of a checkpoint give the tensors of their index', async () => {
+  const folder = await makeFolder({
+    'pytorch_model.bin.index.json': index({ a: '1.bin', b: '2.bin' }),
+    '1.bin': checkpoint({ a: floatTensor([1], [1]) }),
+    '2.bin': checkpoint({ b: floatTensor([2], [2, 3]) }),
+  })
+  const { tensors } = await openWeights(folder)
+  expect(tensors['a']?.file).toBe(join(folder, '1.bin'))
+  expect(tensors['b']?.file).toBe(join(folder, '2.bin'))
+})
+
+test.each([
+  ['model.safetensors.index.json', 'pytorch_model.bin'],
+  ['pytorch_model.bin.index.json', 'model-1.safetensors'],
+  ['pytorch_model.bin.index.json', '../pytorch_model.bin'],
+])('%s names shards of its own format in its own folder only, not %s', async (file, shard) => {
+  const folder = await makeFolder({ [file]: index({ a: shard }) })
+  await expectRefusal(() => openWeights(folder), 'model_invalid', shard, 'not in the folder')
 })
 
 test('weights of another format beside model.safetensors are no hindrance', async () => {
