@@ -17,12 +17,31 @@ const IMAGE_FOLDER = '/app'
 /** Settings that stand in no listing, and why. */
 const NOT_OFFERED: Readonly<Record<string, string>> = {
   BACKEND: 'all its values mean the same',
-  EXECUTION_PROVIDER: 'the listing runs on CPU machines',
-  DEVICES: 'the listing runs on CPU machines',
+  EXECUTION_PROVIDER: 'auto takes the GPU that the endpoint is given, and ends the start where it cannot',
+  DEVICES: 'auto takes all GPUs that the endpoint is given',
   API_KEY: 'the platform checks the keys of a queue endpoint',
   PORT: 'a queue worker is not reached over HTTP',
   PORT_HEALTH: 'a queue worker is not reached over HTTP',
   WEBHOOK_HOSTS: 'the platform sends the webhooks of a queue endpoint',
+}
+
+/** Pools of cards that ONNX Runtime's CUDA provider has code for (compute capability 8.0, 8.6, 8.9 and 9.0). */
+const GPU_POOLS = [
+  'AMPERE_16',
+  'AMPERE_24',
+  'ADA_24',
+  'AMPERE_48',
+  'ADA_48_PRO',
+  'AMPERE_80',
+  'ADA_80_PRO',
+  'HOPPER_141',
+]
+
+const gpuFields = {
+  runsOn: z.literal('GPU'),
+  gpuCount: z.literal(1),
+  // The image has the libraries of CUDA 13, which older drivers cannot run.
+  allowedCudaVersions: z.array(z.string().regex(/^1[3-9]\.\d$/)).min(1),
 }
 
 const Value = z.union([z.string(), z.number(), z.boolean()])
@@ -48,8 +67,11 @@ const Hub = z.strictObject({
   category: z.enum(['audio', 'embedding', 'language', 'video', 'image']),
   iconUrl: z.url().optional(),
   config: z.strictObject({
-    runsOn: z.literal('CPU'),
-    cpuFlavor: z.string().min(1),
+    ...gpuFields,
+    gpuIds: z
+      .string()
+      .transform((pools) => pools.split(','))
+      .pipe(z.array(z.enum(GPU_POOLS)).min(1)),
     endpointType: z.literal('LB').optional(),
     containerDiskInGb: z.int().positive(),
     presets: z.array(z.strictObject({ name: z.string().min(1), defaults: z.record(z.string(), Value) })),
@@ -69,8 +91,8 @@ const Tests = z.strictObject({
     )
     .min(1),
   config: z.strictObject({
-    runsOn: z.literal('CPU'),
-    cpuFlavor: z.string().min(1),
+    ...gpuFields,
+    gpuTypeId: z.string().regex(/^NVIDIA /),
     env: z.array(z.strictObject({ key: z.string(), value: z.string() })),
   }),
 })
@@ -88,11 +110,14 @@ describe('hub.json', () => {
     expect(keys).toEqual([...new Set(keys)])
   })
 
-  test('every setting that has an effect is offered, or is not for a reason', () => {
-    const effective = Object.values(SETTINGS).filter(({ pending }) => pending !== true)
+  test('every setting is offered, or is not for a reason', () => {
     const stated = [...inputs.keys(), ...Object.keys(NOT_OFFERED)]
     const settings = stated.filter((key) => !platformNames.includes(key))
-    expect(settings.toSorted()).toEqual(effective.map(({ names }) => names[0]).toSorted())
+    expect(settings.toSorted()).toEqual(
+      Object.values(SETTINGS)
+        .map(({ names }) => names[0])
+        .toSorted(),
+    )
   })
 
   test('its defaults are those of the program', () => {
