@@ -1,6 +1,8 @@
 /** The session without the engine, packed and padded: what the engine is measured against. */
+import { CPU } from '../src/devices/device.ts'
 import { buildGraph } from '../src/graph/build.ts'
 import type { CompiledGraph } from '../src/graph/contract.ts'
+import { encodeGraph } from '../src/graph/encode.ts'
 import { openFolder } from '../src/model/open-folder.ts'
 import type { RaggedBatch } from '../src/runtime/runner.ts'
 import { joinRows } from '../src/runtime/runner.ts'
@@ -18,7 +20,7 @@ export interface BareSession {
 export async function openBareSession(threadCount: number): Promise<BareSession> {
   const spec = await openFolder(MODEL)
   const graph = buildGraph(spec, 'cpu-f32')
-  const session = await createSession(graph, { provider: 'cpu', threadCount })
+  const session = await createSession(encodeGraph(graph.graph), { device: CPU, threadCount })
   return {
     packed: (rows) => session.run(layOut(pack(rows), graph.inputs)),
     padded: (rows) => session.run(padFeeds(rows, graph.inputs)),
