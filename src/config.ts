@@ -30,6 +30,7 @@ export interface Config {
   readonly executionProvider: 'auto' | 'cpu' | 'cuda'
   /** Numbers are GPUs. */
   readonly devices: 'auto' | 'cpu' | readonly number[]
+  readonly allowTf32: boolean
   readonly apiKey?: string | undefined
   readonly port?: number | undefined
   readonly portHealth?: number | undefined
@@ -98,6 +99,7 @@ function configFrom(env: Texts, given: Texts, mode: Mode, complain: Complain): C
     maxConcurrency,
     maxBatchTokens: setting(SETTINGS.maxBatchTokens),
     ...readDevices(env, complain),
+    allowTf32: setting(SETTINGS.allowTf32),
     apiKey: setting(SETTINGS.apiKey),
     port,
     portHealth: setting(SETTINGS.portHealth),

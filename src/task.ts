@@ -39,11 +39,22 @@ export interface EmbedTokensTask extends TextTask {
   readonly texts: readonly string[]
 }
 
+/** A weight for each token of the vocabulary; most are 0. */
+export interface EmbedSparseTask extends TextTask {
+  readonly kind: 'embed_sparse'
+  readonly texts: readonly string[]
+}
+
 export interface RerankTask extends TextTask {
   readonly kind: 'rerank'
   /** One for all documents, or one for each. */
   readonly query: string | readonly string[]
   readonly documents: readonly string[]
+  /**
+   * What the documents are judged by, in words: takes the place of the instruction of a model that is asked, and stands before
+   * the query of any other. With it there is no prompt besides.
+   */
+  readonly instruction?: string | undefined
   /** Tokens to keep of a query, and of a document; undefined: what fits. */
   readonly maxQueryTokens?: number | undefined
   readonly maxDocumentTokens?: number | undefined
@@ -76,7 +87,14 @@ export interface DecodeTask extends ModelTask {
   readonly skipSpecialTokens: boolean
 }
 
-export type Task = EmbedTask | EmbedTokensTask | RerankTask | ClassifyTask | TokenizeTask | DecodeTask
+export type Task =
+  | EmbedTask
+  | EmbedTokensTask
+  | EmbedSparseTask
+  | RerankTask
+  | ClassifyTask
+  | TokenizeTask
+  | DecodeTask
 
 export interface ResultFacts {
   /** Name under which the model is served. */
@@ -111,6 +129,11 @@ export interface EmbedTokensResult extends ResultFacts {
   readonly width: number
   /** For each text [tokens, width], special tokens included. */
   readonly tokens: readonly Float32Array[]
+}
+
+export interface EmbedSparseResult extends ResultFacts {
+  /** For each text index and weight in turn, by ascending index, of what is not 0. */
+  readonly pairs: readonly Float32Array[]
 }
 
 export interface RerankResult extends ResultFacts {
@@ -148,7 +171,7 @@ export interface DecodeResult {
   readonly texts: readonly string[]
 }
 
-export type Capability = 'embed' | 'rerank' | 'classify'
+export type Capability = 'embed' | 'embed_sparse' | 'rerank' | 'classify'
 
 export interface ModelInfo {
   readonly id: string
@@ -200,6 +223,7 @@ export interface CallOptions {
 export interface Service {
   readonly embed: (task: EmbedTask, options?: CallOptions) => Promise<EmbedResult>
   readonly embedTokens: (task: EmbedTokensTask, options?: CallOptions) => Promise<EmbedTokensResult>
+  readonly embedSparse: (task: EmbedSparseTask, options?: CallOptions) => Promise<EmbedSparseResult>
   readonly rerank: (task: RerankTask, options?: CallOptions) => Promise<RerankResult>
   readonly classify: (task: ClassifyTask, options?: CallOptions) => Promise<ClassifyResult>
   readonly tokenize: (task: TokenizeTask, options?: CallOptions) => Promise<TokenizeResult>

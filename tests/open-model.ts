@@ -1,4 +1,6 @@
 /** A model folder as an engine of its own, for tests that compute. */
+import { CPU } from '../src/devices/device.ts'
+import { disableTelemetry } from '../src/devices/ort-environment.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { openEngine } from '../src/engine/engine.ts'
 import { openFolder } from '../src/model/open-folder.ts'
@@ -31,11 +33,12 @@ export interface OpenModelOptions {
 
 export async function openModel(folder: string, options: OpenModelOptions = {}): Promise<OpenModel> {
   const { batchSize = 32, maxBatchTokens = 512, queueSize = 48_000, entry, change = (spec) => spec } = options
+  disableTelemetry()
   const spec = change(await openFolder(folder))
   const tokenizers = new TokenizerThread()
   const cl100k = new Cl100kDecoder()
   const [runner, tokenizer] = await Promise.all([
-    new InferenceThread(entry).load(spec, { target: 'cpu-f32', threadCount: 2 }),
+    new InferenceThread(entry).load(spec, { target: 'cpu-f32', device: CPU, threadCount: 2 }),
     tokenizers.open(spec.tokenizer),
   ])
   const names = [spec.name] as const

@@ -1,4 +1,4 @@
-import { FLAGS, MODES, SETTINGS, shownDefault, shownMeaning } from './settings.ts'
+import { FLAGS, MODES, SETTINGS, shownDefault } from './settings.ts'
 import type { Flag } from './settings.ts'
 
 const TEXT_COLUMN = 28
@@ -25,7 +25,7 @@ export function helpText(): string {
     '',
     'Environment variables (an empty one counts as unset; a .env file beside package.json is read):',
     ...Object.values(SETTINGS).map((row) =>
-      entry(row.names.join(', '), [shownMeaning(row), `default: ${shownDefault(row)}`]),
+      entry(row.names.join(', '), [row.meaning, `default: ${shownDefault(row)}`]),
     ),
     '',
     'Examples:',

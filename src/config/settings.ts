@@ -15,8 +15,6 @@ export interface Setting<T> {
   /** Stands in the help text and the documents where the fallback is not a value of its own. */
   readonly unset?: string
   readonly meaning: string
-  /** Checked, but without effect until the part that uses it is there. */
-  readonly pending?: true
   readonly read: Reading<T>
 }
 
@@ -140,20 +138,29 @@ export const SETTINGS = {
   maxBatchTokens: setting<number | 'auto'>({
     names: ['MAX_BATCH_TOKENS'],
     fallback: 'auto',
-    meaning: 'most tokens in one batch; auto is 512 on CPU',
+    meaning: 'most tokens in one batch; auto is 512 on CPU, and on a GPU what is found when the model loads',
     read: orWords(['auto'], wholeNumber(1, 16_777_216, 'auto or ')),
   }),
   executionProvider: setting({
     names: ['EXECUTION_PROVIDER'],
     fallback: 'auto',
-    meaning: 'auto, cpu or cuda; this version computes on the CPU, and refuses cuda',
+    meaning:
+      'auto, cpu or cuda; auto is CUDA wherever an NVIDIA GPU is visible, ' +
+      'and a GPU that cannot be used ends the start',
     read: oneOf('auto', 'cpu', 'cuda'),
   }),
   devices: setting<'auto' | 'cpu' | readonly number[]>({
     names: ['DEVICES'],
     fallback: 'auto',
-    meaning: 'auto, cpu, or which GPUs by number, separated by ; or , (refused in this version)',
+    meaning:
+      'auto, cpu, or which GPUs by number, separated by ; or , and counted as CUDA shows them; auto is all',
     read: orWords(['auto', 'cpu'], readGpuNumbers),
+  }),
+  allowTf32: setting({
+    names: ['ALLOW_TF32'],
+    fallback: false,
+    meaning: '1 lets fp32 models multiply in TF32 on a GPU: faster, with 10 bits of mantissa instead of 23',
+    read: SWITCH,
   }),
   apiKey: setting<string | undefined>({
     names: ['API_KEY', 'INFINITY_API_KEY'],
@@ -204,10 +211,9 @@ export const SETTINGS = {
   }),
   cacheDir: setting<string | undefined>({
     names: ['CACHE_DIR'],
-    pending: true,
     fallback: undefined,
     unset: "the hub cache's neighbour",
-    meaning: 'prepacked weights and the like',
+    meaning: 'folder that keeps weights converted to the precision of a GPU',
     read: (text) => text,
   }),
   cacheMb: setting({
@@ -365,11 +371,6 @@ export function shownDefault({ fallback, unset }: Setting<unknown>): string {
   if (typeof fallback === 'boolean') return fallback ? '1' : '0'
   if (Array.isArray(fallback)) return fallback.join(';') || 'none'
   return String(fallback)
-}
-
-/** The meaning as the help text and the documents write it. */
-export function shownMeaning({ meaning, pending }: Setting<unknown>): string {
-  return pending ? `${meaning} (no effect yet)` : meaning
 }
 
 function platform(names: readonly [string], meaning: string): Setting<string | undefined> {

@@ -97,6 +97,7 @@ function modelEntry(info: ModelInfo) {
     dtype: info.dtype,
     dtype_requested: info.dtypeRequested,
     provider: info.provider,
+    max_batch_tokens: info.maxBatchTokens,
     stats: {
       batch_size: info.batchSize,
       queued_items: info.stats.queuedItems,

@@ -69,7 +69,7 @@ function describe(model: ModelInfo): z.infer<typeof Info> {
 }
 
 function typeOf({ capabilities, pooling = 'mean', labels }: ModelInfo): z.infer<typeof Info>['model_type'] {
-  if (capabilities.includes('embed')) return { embedding: { pooling } }
+  if (capabilities.some((capability) => capability.startsWith('embed'))) return { embedding: { pooling } }
   const names = {
     id2label: Object.fromEntries(labels.map((label, index) => [String(index), label])),
     label2id: Object.fromEntries(labels.map((label, index) => [label, index])),

@@ -1,9 +1,9 @@
 /** Text Embeddings Inference: bare lists, and token ids that are the model's own. */
+import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { shortenFloat32 } from '../base/float-text.ts'
 import { isGiven, isRecord } from '../base/json-value.ts'
-import { ServerError } from '../errors.ts'
-import type { CallOptions, DecodeTask, Service, TokenizeTask } from '../task.ts'
+import type { CallOptions, Capability, DecodeTask, Service, TokenizeTask } from '../task.ts'
 import { cosines } from './answers/cosines.ts'
 import { teiErrors } from './answers/error-shapes.ts'
 import { rank } from './answers/rerank-answer.ts'
@@ -63,20 +63,54 @@ export const embedAll: Endpoint = {
   },
 }
 
+const SparseVector = z.array(z.object({ index: z.int(), value: z.number() }))
+
 export const embedSparse: Endpoint = {
   ...COMMON,
   routes: ['/embed_sparse'],
   docs: {
-    summary: 'Sparse vectors: needs a model that makes them',
-    response: z.array(z.array(z.object({ index: z.int(), value: z.number() }))),
+    summary: 'Sparse vectors of a SPLADE model: what is not 0, by index in the vocabulary',
+    request: EmbedRequestBody,
+    response: z.array(SparseVector),
+    example: { inputs: ['Hello world', 'A second text'] },
   },
-  answer: async () => {
-    throw new ServerError('wrong_task', 'no served model makes sparse vectors')
+  async answer(asked, service, options) {
+    const { task } = await readEmbed(asked, service, options, 'embed_sparse')
+    const { model, texts, prompt, truncate, maxTokens } = task
+    const asking = { kind: 'embed_sparse', model, texts, prompt, truncate, maxTokens } as const
+    const { pairs } = await service.embedSparse(asking, options)
+    return writePairs(pairs)
   },
 }
 
+/** Entries written before other work gets its turn: a millisecond or two. */
+const ENTRIES_A_TURN = 8192
+
+async function writePairs(rows: readonly Float32Array[]): Promise<z.infer<typeof SparseVector>[]> {
+  const vectors = []
+  let entries = 0
+  for (const row of rows) {
+    vectors.push(
+      Array.from({ length: row.length / 2 }, (_, place) => ({
+        index: row[2 * place] as number,
+        value: shortenFloat32(row[2 * place + 1] as number),
+      })),
+    )
+    entries += row.length / 2
+    if (entries < ENTRIES_A_TURN) continue
+    entries = 0
+    await setImmediate()
+  }
+  return vectors
+}
+
 /** The reading of texts that all of its routes share, those by shape too. */
-function readEmbed({ body, pathModel }: EndpointRequest, service: Service, options: CallOptions) {
+function readEmbed(
+  { body, pathModel }: EndpointRequest,
+  service: Service,
+  options: CallOptions,
+  purpose: Capability = 'embed',
+) {
   return readEmbedRequest({
     body,
     fields: ['inputs', 'input'],
@@ -84,6 +118,7 @@ function readEmbed({ body, pathModel }: EndpointRequest, service: Service, optio
     service,
     options,
     vocabulary: 'model',
+    purpose,
   })
 }
 

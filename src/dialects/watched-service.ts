@@ -2,6 +2,7 @@ import type {
   CallOptions,
   ClassifyTask,
   DecodeTask,
+  EmbedSparseTask,
   EmbedTask,
   EmbedTokensTask,
   ModelInfo,
@@ -58,6 +59,10 @@ export class WatchedService implements Service {
 
   async embedTokens(task: EmbedTokensTask, options?: CallOptions) {
     return this.#note(await this.#service.embedTokens(task, options), task.texts)
+  }
+
+  async embedSparse(task: EmbedSparseTask, options?: CallOptions) {
+    return this.#note(await this.#service.embedSparse(task, options), task.texts)
   }
 
   async rerank(task: RerankTask, options?: CallOptions) {

@@ -48,7 +48,12 @@ let models: readonly OpenModel[] = []
 let engine: Engine
 
 beforeAll(async () => {
-  const folders = ['bert-mean-normalize', 'bert-cross-encoder', 'bert-cross-encoder-3-labels']
+  const folders = [
+    'bert-mean-normalize',
+    'bert-cross-encoder',
+    'bert-cross-encoder-3-labels',
+    '../sparse/sparse-bert-max',
+  ]
   models = await Promise.all(folders.map((name) => openModel(join(GOLDEN, name, 'model'))))
   const loaded = models.map(({ spec, runner, tokenizer }, index) => ({
     spec,

@@ -16,8 +16,9 @@ const FOLDERS = [
   BUNDLED_MODEL,
   join(GOLDEN, 'bert-cross-encoder/model'),
   join(GOLDEN, 'bert-cross-encoder-3-labels/model'),
+  join(GOLDEN, '../sparse/sparse-bert-max/model'),
 ]
-const NAMES = ['embeds', 'reranks', 'classifies']
+const NAMES = ['embeds', 'reranks', 'classifies', 'weighs']
 
 const CLASSIFYING = ['/predict', '/classify']
 

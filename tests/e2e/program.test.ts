@@ -110,12 +110,12 @@ const DAMAGES: readonly [string, (folder: string) => void, RegExp][] = [
   ],
   ['no weights', (folder) => rmSync(join(folder, 'model.safetensors')), /neither model\.safetensors nor/],
   [
-    'only a pickle',
+    'only weights of another format',
     (folder) => {
       rmSync(join(folder, 'model.safetensors'))
-      writeFileSync(join(folder, 'pytorch_model.bin'), 'x')
+      writeFileSync(join(folder, 'tf_model.h5'), 'x')
     },
-    /pytorch_model\.bin only/,
+    /tf_model\.h5 only/,
   ],
   ['no tokenizer', (folder) => rmSync(join(folder, 'tokenizer.json')), /tokenizer\.json is missing/],
   [

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { ConfigError, helpText, loadConfig, readDotEnv } from '../../src/config.ts'
 import type { Mode } from '../../src/config.ts'
-import { FLAGS, MODES, PLATFORM, SETTINGS, shownDefault, shownMeaning } from '../../src/config/settings.ts'
+import { FLAGS, MODES, PLATFORM, SETTINGS, shownDefault } from '../../src/config/settings.ts'
 import type { Flag, Setting } from '../../src/config/settings.ts'
 
 type Env = Record<string, string | undefined>
@@ -40,6 +40,7 @@ test('an empty environment gives every default', () => {
     maxBatchTokens: 'auto',
     executionProvider: 'auto',
     devices: 'auto',
+    allowTf32: false,
     hfHubOffline: false,
     cacheMb: 0,
     tokenInput: 'cl100k',
@@ -68,6 +69,7 @@ test('every variable reaches its field', () => {
     MAX_BATCH_TOKENS: '4096',
     EXECUTION_PROVIDER: 'cuda',
     DEVICES: '0;1',
+    ALLOW_TF32: '1',
     API_KEY: 'key',
     PORT: '80',
     PORT_HEALTH: '81',
@@ -110,6 +112,7 @@ test('every variable reaches its field', () => {
     maxBatchTokens: 4096,
     executionProvider: 'cuda',
     devices: [0, 1],
+    allowTf32: true,
     apiKey: 'key',
     port: 80,
     portHealth: 81,
@@ -518,7 +521,7 @@ test('a .env file is read with its quotes, comments and Windows line ends', () =
 test('the help text tells every variable with default and meaning', () => {
   const words = helpText().replaceAll(/\s+/g, ' ')
   for (const row of SETTING_ROWS) {
-    expect(words).toContain(` ${row.names.join(', ')} ${shownMeaning(row)} default: ${shownDefault(row)} `)
+    expect(words).toContain(` ${row.names.join(', ')} ${row.meaning} default: ${shownDefault(row)} `)
   }
 })
 
@@ -556,11 +559,11 @@ function code(names: readonly string[]): string {
 
 test('docs/configuration.md has every variable and flag, with default and meaning, and no other', () => {
   const variables = SETTING_ROWS.map(
-    (row) => `| ${code(row.names)} | ${shownDefault(row)} | ${shownMeaning(row)} |`,
+    (row) => `| ${code(row.names)} | ${shownDefault(row)} | ${row.meaning} |`,
   )
   const flags = FLAG_ROWS.map((row) => {
     const fallback = row.argument === undefined ? 'off' : shownDefault(row)
-    return `| ${code(row.names)} | ${row.argument ?? '–'} | ${fallback} | ${shownMeaning(row)} |`
+    return `| ${code(row.names)} | ${row.argument ?? '–'} | ${fallback} | ${row.meaning} |`
   })
   const modes = MODES.map((row) => `| ${row.mode} | ${code(row.triggers) || 'none of these'} | ${row.does} |`)
   const platform = PLATFORM_ROWS.map((row) => `| ${code(row.names)} | ${row.meaning} |`)

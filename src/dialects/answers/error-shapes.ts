@@ -30,6 +30,7 @@ const TEI_TYPES: Partial<Record<ErrorCode, string>> = {
   starting: 'Overloaded',
   stopping: 'Overloaded',
   revival_failed: 'Unhealthy',
+  device_lost: 'Unhealthy',
 }
 
 function typeOfStatus(code: ErrorCode): string {

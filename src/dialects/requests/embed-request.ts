@@ -1,7 +1,7 @@
 /** The one schema of all requests to embed: what a field means does not depend on who spells it. */
 import { z } from 'zod'
 import { ServerError } from '../../errors.ts'
-import type { CallOptions, DecodeTask, EmbedTask, Service } from '../../task.ts'
+import type { CallOptions, Capability, DecodeTask, EmbedTask, Service } from '../../task.ts'
 import type { VectorFormat } from '../encode-vectors.ts'
 import {
   COUNT,
@@ -77,13 +77,15 @@ export interface EmbedSource {
   readonly options: CallOptions
   /** Where integers are always the model's own. */
   readonly vocabulary?: DecodeTask['vocabulary']
+  /** What the texts are wanted for; to be embedded unless told. */
+  readonly purpose?: Capability
 }
 
 const VOCABULARIES = { cl100k: 'cl100k', native: 'model', unsaid: 'client' } as const
 
 /** Throws `invalid_request`, or `wrong_task` for what is no text. */
 export async function readEmbedRequest(source: EmbedSource): Promise<EmbedRequest> {
-  const { service, options } = source
+  const { service, options, purpose = 'embed' } = source
   const fields = readBody(EmbedBody, source.body)
   if (fields.modality && fields.modality !== 'text') {
     throw new ServerError('wrong_task', `modality is "${fields.modality}"; the models served read text only`)
@@ -91,7 +93,7 @@ export async function readEmbedRequest(source: EmbedSource): Promise<EmbedReques
   const name = readModel(fields, source.pathModel)
   const field = firstField(fields, source.fields)
   const vocabulary = source.vocabulary ?? VOCABULARIES[fields.token_vocab ?? 'unsaid']
-  const texts = await readTexts(fields[field], { field, service, options, model: name, vocabulary })
+  const texts = await readTexts(fields[field], { field, service, options, model: name, vocabulary, purpose })
   return {
     name,
     encodings: readEncodings(fields),

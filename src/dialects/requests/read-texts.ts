@@ -1,7 +1,7 @@
 /** What a client gave to be read. Plain loops: a schema would take ten milliseconds for a large list. */
 import { isRecord, show } from '../../base/json-value.ts'
 import { ServerError } from '../../errors.ts'
-import type { CallOptions, DecodeTask, Service } from '../../task.ts'
+import type { CallOptions, Capability, DecodeTask, Service } from '../../task.ts'
 import { notA } from './read-body.ts'
 
 /** The string of a required field, or of its `text`. Throws `invalid_request`. */
@@ -20,6 +20,8 @@ export interface TextsOptions {
   readonly model: string | undefined
   /** What integers are. */
   readonly vocabulary: DecodeTask['vocabulary']
+  /** What the texts are wanted for; to be embedded unless told. */
+  readonly purpose?: Capability
 }
 
 /**
@@ -51,7 +53,7 @@ export interface NamedIds {
 }
 
 async function decode(lists: readonly NamedIds[], asked: TextsOptions): Promise<readonly string[]> {
-  const { service, options, model, vocabulary } = asked
+  const { service, options, model, vocabulary, purpose = 'embed' } = asked
   const ids = lists.map((list) => list.ids)
   const names = lists.map(({ name }) => name)
   const task = {
@@ -60,7 +62,7 @@ async function decode(lists: readonly NamedIds[], asked: TextsOptions): Promise<
     ids,
     names,
     vocabulary,
-    purpose: 'embed',
+    purpose,
     skipSpecialTokens: true,
   } as const
   return (await service.decode(task, options)).texts

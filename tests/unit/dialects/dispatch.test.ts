@@ -55,7 +55,6 @@ describe('what is there to say no', () => {
   })
 
   test.each([
-    ['/embed_sparse', 'tei', 'no served model makes sparse vectors'],
     [
       '/embeddings_image',
       'object',

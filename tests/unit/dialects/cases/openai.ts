@@ -176,6 +176,7 @@ const ENTRY = {
   dtype: 'fp32',
   dtype_requested: 'auto',
   provider: 'fake',
+  max_batch_tokens: 512,
   stats: { batch_size: 32, queued_items: 0, running_batches: 0 },
 }
 

@@ -32,7 +32,7 @@ const DEEPINFRA: DialectCase = {
       model: 'Qwen/Qwen3-Reranker-0.6B',
       query: ['q', 'r'],
       documents: ['bbbb', 'aa'],
-      prompt: { text: 'Judge: ' },
+      instruction: 'Judge:',
     },
   ],
   answer: { scores: [0.5, 0.25], ...STATUS },

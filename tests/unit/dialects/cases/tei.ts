@@ -85,6 +85,25 @@ const EMBED_ALL: DialectCase = {
   service: { tokenVectors: (text) => Array.from(text || ' ', (_, index) => [index, 0.5]) },
 }
 
+const EMBED_SPARSE: DialectCase = {
+  ...COMMON,
+  name: 'a client of TEI’s /embed_sparse',
+  endpoint: tei.embedSparse,
+  route: '/embed_sparse',
+  settings: EMBED_SETTINGS,
+  list: { path: ['inputs'], acceptsObjects: true, read: items },
+  body: { inputs: ['ab', 'c'], truncate: false },
+  tasks: [{ kind: 'embed_sparse', texts: ['ab', 'c'], truncate: 'none' }],
+  answer: [
+    [{ index: 2, value: 0.5 }],
+    [
+      { index: 1, value: 0.25 },
+      { index: 7, value: 0.1 },
+    ],
+  ],
+  service: { sparse: (text) => (text === 'c' ? [1, 0.25, 7, 0.1] : [text.length, 0.5]) },
+}
+
 const RERANK: DialectCase = {
   errors: 'tei',
   // without texts it is a request to Infinity
@@ -267,6 +286,7 @@ export const CASES = [
   EMBED_ONE,
   EMBED_IDS,
   EMBED_ALL,
+  EMBED_SPARSE,
   RERANK,
   LITELLM_RERANK,
   PREDICT,

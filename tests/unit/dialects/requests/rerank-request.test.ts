@@ -106,11 +106,18 @@ describe('scores before the activation', () => {
 describe('the other settings', () => {
   test.each([
     [{}, { prompt: undefined, truncate: undefined, maxDocumentTokens: undefined, maxQueryTokens: undefined }],
-    [{ instruction: 'Judge:' }, { prompt: { text: 'Judge: ' } }],
-    [{ instruction: 'Judge:\n' }, { prompt: { text: 'Judge:\n' } }],
-    [{ task_instruction: 'Judge: ' }, { prompt: { text: 'Judge: ' } }],
-    [{ instruction: 'a ', task_instruction: 'b ' }, { prompt: { text: 'a ' } }],
-    [{ instruction: '', prompt_name: 'query' }, { prompt: { name: 'query', ifUnknown: 'refuse' } }],
+    [{ instruction: 'Judge:' }, { instruction: 'Judge:' }],
+    [{ instruction: 'Judge:\n' }, { instruction: 'Judge:\n' }],
+    [{ task_instruction: 'Judge: ' }, { instruction: 'Judge: ' }],
+    [{ instruction: 'a ', task_instruction: 'b ' }, { instruction: 'a ' }],
+    [
+      { instruction: 'a', prompt_name: 'query' },
+      { instruction: 'a', prompt: undefined },
+    ],
+    [
+      { instruction: '', prompt_name: 'query' },
+      { instruction: undefined, prompt: { name: 'query', ifUnknown: 'refuse' } },
+    ],
     [{ max_tokens_per_doc: 9 }, { maxDocumentTokens: 9 }],
     [{ max_tokens_per_query: '9' }, { maxQueryTokens: 9 }],
     [{ max_tokens_per_doc: 0, max_tokens_per_query: null }, { maxDocumentTokens: undefined }],

@@ -1,0 +1,101 @@
+import type { ModelReport, TargetReport } from './model-report.ts'
+
+const LABEL_WIDTH = 13
+/** Names of tensors that nothing uses, of which a language model's head may bring hundreds. */
+const UNUSED_SHOWN = 5
+
+/** As a person reads it; the last line is the verdict. */
+export function describeModel(report: ModelReport): string {
+  const { name, modelType, probe, problems } = report
+  const family =
+    probe === undefined ? `${modelType}, which is unknown here` : `${modelType}, told by ${probe}`
+  const rows: (readonly [string, string])[] = [
+    ['Model', name],
+    ['Family', family],
+    ...labelled('Head', report.head),
+    ...describeOutput(report),
+    ...labelled('Prompts', describePrompts(report)),
+    ...describeTokenizer(report),
+    ['Stored', describeStored(report)],
+    ...labelled('Memory', report.targets.map(describeTarget)),
+    ...(report.output === undefined ? [] : describeUse(report)),
+  ]
+  const lines = rows.map(([label, text]) => `${label.padEnd(LABEL_WIDTH)}  ${text}`)
+  const verdict =
+    problems.length === 0
+      ? ['This model can be served.']
+      : ['This model cannot be served:', ...problems.map((problem) => `- ${problem}`)]
+  // Names come from files, and a terminal obeys control characters.
+  return [...lines, '', ...verdict].join('\n').replaceAll(/(?!\n)\p{Cc}/gu, '\u{fffd}')
+}
+
+/** The label stands before the first line alone. */
+function labelled(label: string, lines: readonly string[]): (readonly [string, string])[] {
+  return lines.map((line, index) => [index === 0 ? label : '', line])
+}
+
+function describeOutput({ output }: ModelReport): (readonly [string, string])[] {
+  if (output === undefined) return []
+  const { width, truncatedTo, tokenWidth, maxTokens } = output
+  const cut = truncatedTo === undefined ? '' : `, cut to ${truncatedTo}`
+  const tokens = tokenWidth === 0 ? '' : `; of each token ${tokenWidth}`
+  return [
+    ['Output', `${count(width)} ${width === 1 ? 'number' : 'numbers'} a text${cut}${tokens}`],
+    ['Max tokens', Number.isFinite(maxTokens) ? count(maxTokens) : 'no limit'],
+  ]
+}
+
+function describePrompts({ prompts, defaultPrompt }: ModelReport): string[] {
+  const lines = Object.entries(prompts).map(([name, text]) => {
+    const mark = name === defaultPrompt ? ', put before every text unless another is asked for' : ''
+    return `${name}: ${text === '' ? 'empty' : JSON.stringify(text)}${mark}`
+  })
+  return lines.length === 0 ? ['none'] : lines
+}
+
+function describeTokenizer({ tokenizer, output }: ModelReport): (readonly [string, string])[] {
+  if (tokenizer === undefined) return []
+  const { file, kind, pieces, addedTokens, normalizer, specialTokens } = tokenizer
+  const { joinsPairs, passesTypes, truncationSide, settings } = tokenizer
+  const rows = output === undefined ? '' : `, the model has ${count(output.vocabularySize)}`
+  const pairs = joinsPairs ? `joined, ${passesTypes ? 'with' : 'without'} token types` : 'not joined'
+  return labelled('Tokenizer', [
+    `${kind} from ${file}: ${count(pieces)} pieces, ${addedTokens} of them added${rows}`,
+    `normalizer: ${normalizer}; an empty text: ${specialTokens.join(' ') || 'no token'}`,
+    `pairs: ${pairs}; texts that are too long lose their ${truncationSide === 'left' ? 'beginning' : 'end'}`,
+    ...(settings === '' ? [] : [settings]),
+  ])
+}
+
+function describeStored({ stored: { files, tensors, numbers, bytes, dtypes } }: ModelReport): string {
+  const kinds = Object.entries(dtypes).map(([dtype, size]) => `${dtype} ${shown(size)}`)
+  const where = files === 1 ? '1 file' : `${files} files`
+  return `${count(numbers)} numbers in ${tensors} tensors of ${where}, ${shown(bytes)}: ${kinds.join(', ')}`
+}
+
+function describeTarget({ target, dtype, weights }: TargetReport): string {
+  if (weights === undefined) return `${target.padEnd(9)}  cannot be built`
+  const { bytes, asStored } = weights
+  return `${target.padEnd(9)}  ${shown(bytes)} of weights in ${dtype}, ${shown(asStored)} of them as the files hold them`
+}
+
+function describeUse(report: ModelReport): (readonly [string, string])[] {
+  const devices = report.chosen.map(({ device, target }) => `${device}: ${target}`)
+  return [...labelled('Runs on', devices), ['Unused', describeUnused(report)]]
+}
+
+function describeUnused({ unusedTensors }: ModelReport): string {
+  if (unusedTensors.length === 0) return 'no tensor'
+  const shown = unusedTensors.slice(0, UNUSED_SHOWN).join(', ')
+  const more = unusedTensors.length - UNUSED_SHOWN
+  return more > 0 ? `${shown} and ${more} more` : shown
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+function shown(bytes: number): string {
+  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(2)} GB`
+  return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e3).toFixed(1)} kB`
+}

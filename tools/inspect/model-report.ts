@@ -1,0 +1,185 @@
+/** What a folder would become: everything that can be known without a session. */
+import type { Device } from '../../src/devices/device.ts'
+import { CPU } from '../../src/devices/device.ts'
+import { messageOf } from '../../src/errors.ts'
+import { buildGraph } from '../../src/graph/build.ts'
+import { chooseTarget } from '../../src/graph/choose-target.ts'
+import type { CompiledGraph } from '../../src/graph/contract.ts'
+import { findFamily } from '../../src/graph/families/registry.ts'
+import type { TargetName } from '../../src/graph/target.ts'
+import { TARGETS } from '../../src/graph/target.ts'
+import type { ModelSpec, TensorRef } from '../../src/model/spec.ts'
+import { describeHead, tensorsOf } from './describe-head.ts'
+import type { TokenizerReport } from './read-tokenizer.ts'
+import { readTokenizer } from './read-tokenizer.ts'
+import type { WeightMemory } from './weight-memory.ts'
+import { weightMemory } from './weight-memory.ts'
+
+export interface ModelReport {
+  readonly name: string
+  readonly modelType: string
+  /** The tensor by which the family was told; undefined: it is unknown. */
+  readonly probe: string | undefined
+  readonly head: readonly string[]
+  readonly prompts: Readonly<Record<string, string>>
+  readonly defaultPrompt: string | undefined
+  readonly stored: StoredWeights
+  readonly tokenizer: TokenizerReport | undefined
+  /** Undefined: no graph could be built. */
+  readonly output: OutputReport | undefined
+  readonly targets: readonly TargetReport[]
+  /** Of a kind of device, what it would run with `DTYPES=auto`. */
+  readonly chosen: readonly { readonly device: string; readonly target: TargetName }[]
+  readonly unusedTensors: readonly string[]
+  /** Why the model cannot be served; empty where it can. */
+  readonly problems: readonly string[]
+}
+
+export interface StoredWeights {
+  readonly files: number
+  readonly tensors: number
+  readonly numbers: number
+  readonly bytes: number
+  /** Bytes in each. */
+  readonly dtypes: Readonly<Record<string, number>>
+}
+
+export interface OutputReport {
+  /** Of a vector; of a classifier the labels. */
+  readonly width: number
+  readonly truncatedTo: number | undefined
+  /** Of the vectors of tokens; 0 where there are none. */
+  readonly tokenWidth: number
+  readonly maxTokens: number
+  readonly vocabularySize: number
+}
+
+export interface TargetReport {
+  readonly target: TargetName
+  readonly provider: string
+  readonly dtype: string
+  readonly weights: WeightMemory | undefined
+  readonly problem: string | undefined
+}
+
+/** Kinds of devices that differ in what they compute in. */
+const DEVICES: Readonly<Record<string, Device>> = {
+  CPU,
+  'GPU of compute capability 8.0 or more': gpuOf(80),
+  'older GPU': gpuOf(75),
+}
+
+export interface Inspection {
+  readonly report: ModelReport
+  /** Those that could be built. */
+  readonly graphs: ReadonlyMap<TargetName, CompiledGraph>
+}
+
+/** Resolves whatever is wrong with the model: `problems` tells it. `targets`: those that are tried. */
+export async function inspectModel(
+  spec: ModelSpec,
+  targets: readonly TargetName[] = Object.keys(TARGETS) as TargetName[],
+): Promise<Inspection> {
+  const problems = new Set<string>()
+  const note = (error: unknown): undefined => {
+    problems.add(messageOf(error))
+  }
+  const graphs = new Map<TargetName, CompiledGraph>()
+  const rows = targets.map((target) => tryTarget(spec, target, graphs))
+  const tokenizer = await readTokenizer(spec.tokenizer).catch(note)
+  for (const problem of problemsOf(rows)) problems.add(problem)
+  const [graph] = graphs.values()
+  const report = {
+    name: spec.name,
+    modelType: spec.modelType,
+    probe: attempt(() => findFamily(spec).probe, note),
+    head: describeHead(spec.head),
+    prompts: promptsOf(spec),
+    defaultPrompt: spec.defaultPromptName,
+    stored: storedWeights(spec),
+    tokenizer,
+    output: graph && outputOf(spec, graph),
+    targets: rows,
+    chosen: Object.entries(DEVICES).flatMap(([device, facts]) => {
+      const target = attempt(() => chooseTarget(spec, 'auto', facts).target, note)
+      return target === undefined ? [] : [{ device, target }]
+    }),
+    unusedTensors: graph?.unusedTensors ?? [],
+    problems: [...problems],
+  }
+  return { report, graphs }
+}
+
+function tryTarget(
+  spec: ModelSpec,
+  target: TargetName,
+  graphs: Map<TargetName, CompiledGraph>,
+): TargetReport {
+  const { provider, dtype } = TARGETS[target]
+  try {
+    const compiled = buildGraph(spec, target)
+    graphs.set(target, compiled)
+    return { target, provider, dtype, weights: weightMemory(compiled.graph), problem: undefined }
+  } catch (error) {
+    return { target, provider, dtype, weights: undefined, problem: messageOf(error) }
+  }
+}
+
+/** What every target refuses is told once, what some refuse with their names. */
+function problemsOf(rows: readonly TargetReport[]): string[] {
+  const failed = rows.filter(({ problem }) => problem !== undefined)
+  return [...Map.groupBy(failed, ({ problem }) => problem)].map(([problem = '', alike]) =>
+    alike.length === rows.length ? problem : `${alike.map(({ target }) => target).join(', ')}: ${problem}`,
+  )
+}
+
+/** The empty ones that every folder has mean nothing to a classifier. */
+function promptsOf({ head, prompts }: ModelSpec): Readonly<Record<string, string>> {
+  if (head.kind !== 'classification') return prompts
+  return Object.fromEntries(Object.entries(prompts).filter(([, text]) => text !== ''))
+}
+
+function outputOf(spec: ModelSpec, graph: CompiledGraph): OutputReport {
+  const { head, truncateDimensions, tokenizer } = spec
+  const { vectorWidth, tokenWidth, maxTokens, vocabularySize } = graph
+  return {
+    width: head.kind === 'classification' ? head.labels.length : vectorWidth,
+    truncatedTo: truncateDimensions,
+    tokenWidth,
+    maxTokens: Math.min(tokenizer.maxTokens ?? Infinity, maxTokens),
+    vocabularySize,
+  }
+}
+
+function storedWeights({ tensors, head }: ModelSpec): StoredWeights {
+  // Pipelines of one head share modules, and names may share numbers.
+  const byPlace = new Map<string, TensorRef>()
+  for (const tensor of [...Object.values(tensors), ...tensorsOf(head)])
+    byPlace.set(`${tensor.file}:${tensor.byteOffset} ${tensor.shape.join()}`, tensor)
+  const all = [...byPlace.values()]
+  const dtypes: Record<string, number> = {}
+  let numbers = 0
+  for (const { dtype, byteLength, shape } of all) {
+    dtypes[dtype] = (dtypes[dtype] ?? 0) + byteLength
+    numbers += shape.reduce((product, size) => product * size, 1)
+  }
+  return {
+    files: new Set(all.map(({ file }) => file)).size,
+    tensors: all.length,
+    numbers,
+    bytes: Object.values(dtypes).reduce((sum, bytes) => sum + bytes, 0),
+    dtypes,
+  }
+}
+
+function attempt<X>(work: () => X, onError: (error: unknown) => undefined): X | undefined {
+  try {
+    return work()
+  } catch (error) {
+    return onError(error)
+  }
+}
+
+function gpuOf(computeCapability: number): Device {
+  return { kind: 'cuda', index: 0, name: 'GPU', totalBytes: 0, freeBytes: 0, computeCapability }
+}
