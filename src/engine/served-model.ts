@@ -1,6 +1,7 @@
 import type { BatchFacts } from '../base/metrics.ts'
 import type { Head, ModelSpec } from '../model/spec.ts'
 import type { Runner } from '../runtime/runner.ts'
+import { PADDING_FACTOR } from '../runtime/runner.ts'
 import type { Capability, ModelInfo } from '../task.ts'
 import type { Tokenizer } from '../tokenize/tokenizer.ts'
 import type { ReuseSource } from './model-lane.ts'
@@ -40,9 +41,6 @@ export interface ServedModel {
   /** As it was when it was ready; `describe` has its state of now. */
   readonly info: ModelInfo
 }
-
-/** Attention is padded to the longest row of a batch; this many times the token budget bounds what that can waste. */
-const PADDING_FACTOR = 2
 
 export function serveModel(model: LoadedModel, options: ServedModelOptions): ServedModel {
   const { queueSize, now = () => performance.now(), onBatch, cache, onReuse, onBudget } = options

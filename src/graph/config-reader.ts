@@ -4,8 +4,8 @@ import { ServerError } from '../errors.ts'
 /** The largest number of 32 bits: sizes and ids beyond it fit no tensor. */
 const MOST = 2 ** 31 - 1
 
-/** Of what a plan lists one by one: no model has a tenth of it, and a list as long as some number says could fill the memory. */
-const MOST_LISTED = 1000
+/** Of what a plan lists one by one. No model has as many, and a list that is as long as a folder says could fill the memory. */
+export const MOST_LISTED = 1000
 
 export class ConfigReader {
   readonly #model: string
@@ -27,9 +27,9 @@ export class ConfigReader {
     throw this.#refuse(key, value, `a whole number of at least ${least} and at most ${most}`)
   }
 
-  /** How many of something a plan lists one by one, layers above all: from 1 to 1,000, or to `most` where that is less. */
+  /** How many of something a plan lists one by one, layers above all: from 1 to `most`. */
   count(key: string, fallback?: number, most = MOST_LISTED): number {
-    return this.int(key, fallback, 1, Math.min(most, MOST_LISTED))
+    return this.int(key, fallback, 1, most)
   }
 
   /** A whole number of at least `least`, or undefined where null says that there is none; `fallback`: where nothing is said. */

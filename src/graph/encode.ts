@@ -4,6 +4,7 @@ import type { TensorRef } from '../model/spec.ts'
 import type { Attribute, Graph, GraphNode, Initializer, Value } from './ir.ts'
 import { ONNX_TYPES } from './ir.ts'
 import { OPERATORS } from './ops.ts'
+import { isRecipe } from './recipe.ts'
 
 const IR_VERSION = 10
 const OPSETS = [
@@ -76,7 +77,7 @@ function writeInitializer(message: Message, { value, source }: Initializer): voi
   message.int(2, ONNX_TYPES[value.dtype])
   message.text(8, value.name)
   if (source instanceof Uint8Array) message.raw(9, source)
-  else if ('parts' in source)
+  else if (isRecipe(source))
     throw new ServerError('graph_invalid', `the numbers of ${value.name} have not been made yet`)
   else writeLocation(message, source)
 }

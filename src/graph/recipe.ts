@@ -1,7 +1,7 @@
 /** What a weight recipe comes to, told without a byte of it. */
 import { ServerError } from '../errors.ts'
 import type { TensorDtype, TensorRef } from '../model/spec.ts'
-import type { Dtype, Graph, WeightRecipe } from './ir.ts'
+import type { Dtype, Graph, Initializer, WeightRecipe } from './ir.ts'
 import { joinNeighbours } from './matrix.ts'
 
 export const TENSOR_DTYPES = { F32: 'f32', F16: 'f16', BF16: 'bf16', I8: 'i8' } as const satisfies Record<
@@ -37,7 +37,12 @@ export function shapeOf({ parts, turnRows }: WeightRecipe): readonly number[] {
   return [rows, ...rest]
 }
 
+/** Whether a weight is still to be made. */
+export function isRecipe(source: Initializer['source']): source is WeightRecipe {
+  return !(source instanceof Uint8Array) && 'parts' in source
+}
+
 /** Whether a graph has weights that are still to be made. */
 export function hasRecipes({ initializers }: Graph): boolean {
-  return initializers.some(({ source }) => !(source instanceof Uint8Array) && 'parts' in source)
+  return initializers.some(({ source }) => isRecipe(source))
 }

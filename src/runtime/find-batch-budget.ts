@@ -1,4 +1,5 @@
 import { ServerError } from '../errors.ts'
+import { PADDING_FACTOR } from './runner.ts'
 
 export interface BudgetSearch {
   /** Tokens of the first batch tried; one longest row is tried in any case. */
@@ -26,8 +27,6 @@ const MARGIN = 1 / 8
 const MIDDLING_TOKENS = 512
 /** A model that cannot run as much as a sentence is of no use. */
 const LEAST_TOKENS = 32
-/** Padded tokens for each token, at most: the engine forms no batch beyond it (`maxPaddedTokens` of its limits). */
-const PADDING = 2
 
 /**
  * Finds how many tokens a batch may have, by running batches of such sizes. The largest comes first: the arena grows by
@@ -77,7 +76,7 @@ async function tryRun(
  * short that a kernel that pads holds as many tokens more as padding may add.
  */
 function largestBatch(tokens: number, { maxRowTokens, maxRows }: BudgetSearch): number[] {
-  const paddedTokens = PADDING * tokens
+  const paddedTokens = PADDING_FACTOR * tokens
   const atMost = tokens >= maxRowTokens ? maxRowTokens : Math.min(tokens, MIDDLING_TOKENS)
   const count = Math.min(maxRows, Math.ceil(paddedTokens / atMost))
   const longest = tokens >= maxRowTokens ? maxRowTokens : Math.min(tokens, Math.ceil(paddedTokens / count))

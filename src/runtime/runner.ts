@@ -1,5 +1,8 @@
 /** What the engine knows of a device: ragged rows in, one line of numbers a row out. */
 
+/** Attention may be padded to the longest row of a batch; this many times the token budget bounds what that can waste. */
+export const PADDING_FACTOR = 2
+
 export interface RaggedBatch {
   /** Token ids of all rows, one after the other: [T]. */
   readonly ids: Int32Array<ArrayBuffer>

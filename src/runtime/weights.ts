@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises'
 import { basename, dirname, sep } from 'node:path'
 import { ServerError, messageOf } from '../errors.ts'
 import type { Dtype, Graph, Initializer, WeightRecipe } from '../graph/ir.ts'
-import { shapeOf } from '../graph/recipe.ts'
+import { isRecipe, shapeOf } from '../graph/recipe.ts'
 import type { TensorDtype, TensorRef } from '../model/spec.ts'
 import { FLOAT_BYTES } from './weights/convert.ts'
 import type { FileRequest } from './weights/kept-file.ts'
@@ -91,7 +91,7 @@ function layPlaces(initializers: readonly Initializer[]): Map<Initializer, Place
   let end = 0
   for (const initializer of initializers) {
     const { source: recipe } = initializer
-    if (recipe instanceof Uint8Array || !('parts' in recipe)) continue
+    if (!isRecipe(recipe)) continue
     const count = shapeOf(recipe).reduce((product, size) => product * size, 1)
     const byteOffset = Math.ceil(end / ALIGNMENT) * ALIGNMENT
     const byteLength = count * FLOAT_BYTES[recipe.dtype]

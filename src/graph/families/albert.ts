@@ -1,9 +1,10 @@
 /** transformers 5.23, models/albert/modeling_albert.py: layers share their weights, in groups. */
 import type { ConfigReader } from '../config-reader.ts'
-import type { LayerPlan } from '../layers/encoder-plan.ts'
-import { bertSizes } from './bert.ts'
+import { MOST_LISTED } from '../config-reader.ts'
+import type { PostNormLayer } from '../layers/encoder-plan.ts'
+import { bertEmbeddings, bertSizes } from './bert.ts'
 import type { Family } from './family.ts'
-import { layerNorm, linear } from './names.ts'
+import { linear } from './names.ts'
 import { postNormLayer } from './post-norm.ts'
 
 export const albert: Family = {
@@ -16,15 +17,13 @@ export const albert: Family = {
     config.expect('position_embedding_type', ['absolute'])
     const positions = config.int('max_position_embeddings')
     return {
+      order: 'post',
       hiddenSize: config.int('hidden_size'),
       vocabularySize: config.int('vocab_size'),
       maxTokens: positions,
       embeddings: {
-        words: 'embeddings.word_embeddings',
+        ...bertEmbeddings(config, { rows: positions, skip: 0 }),
         width: config.int('embedding_size', 128),
-        types: { name: 'embeddings.token_type_embeddings', rows: config.int('type_vocab_size', 2) },
-        positions: { name: 'embeddings.position_embeddings', rows: positions, skip: 0 },
-        norm: layerNorm('embeddings.LayerNorm', config.fraction('layer_norm_eps', 1e-12)),
         projection: linear('encoder.embedding_hidden_mapping_in'),
       },
       layers: sharedLayers(config),
@@ -38,10 +37,10 @@ export const albert: Family = {
 }
 
 /** `num_hidden_layers` times all the layers of a group, each group for as many turns as the others. */
-function sharedLayers(config: ConfigReader): LayerPlan[] {
+function sharedLayers(config: ConfigReader): PostNormLayer[] {
   const turns = config.count('num_hidden_layers')
   const groups = config.int('num_hidden_groups', 1)
-  const inner = config.count('inner_group_num', 1, Math.floor(1000 / turns))
+  const inner = config.count('inner_group_num', 1, Math.floor(MOST_LISTED / turns))
   const sizes = bertSizes(config, 'gelu_new')
   return Array.from({ length: turns * inner }, (_, index) => {
     const turn = Math.floor(index / inner)

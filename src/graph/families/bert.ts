@@ -1,7 +1,7 @@
 /** transformers 5.23, models/bert/modeling_bert.py */
 import type { ConfigReader } from '../config-reader.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
-import type { LayerPlan } from '../layers/encoder-plan.ts'
+import type { EmbeddingsPlan, PostNormLayer, PositionsPlan } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
 import { layerNorm, linear } from './names.ts'
 import type { PostNormNames, PostNormSizes } from './post-norm.ts'
@@ -18,15 +18,11 @@ export const bert: Family = {
     config.expect('is_decoder', [false])
     const positions = config.int('max_position_embeddings')
     return {
+      order: 'post',
       hiddenSize: config.int('hidden_size'),
       vocabularySize: config.int('vocab_size'),
       maxTokens: positions,
-      embeddings: {
-        words: 'embeddings.word_embeddings',
-        types: { name: 'embeddings.token_type_embeddings', rows: config.int('type_vocab_size', 2) },
-        positions: { name: 'embeddings.position_embeddings', rows: positions, skip: 0 },
-        norm: layerNorm('embeddings.LayerNorm', config.fraction('layer_norm_eps', 1e-12)),
-      },
+      embeddings: bertEmbeddings(config, { rows: positions, skip: 0 }),
       layers: bertLayers(config, (index) => `encoder.layer.${index}`),
     }
   },
@@ -50,8 +46,18 @@ export const bert: Family = {
   }),
 }
 
+/** Tables by BERT's names: words, types and positions. */
+export function bertEmbeddings(config: ConfigReader, positions: Omit<PositionsPlan, 'name'>): EmbeddingsPlan {
+  return {
+    words: 'embeddings.word_embeddings',
+    types: { name: 'embeddings.token_type_embeddings', rows: config.int('type_vocab_size', 2) },
+    positions: { name: 'embeddings.position_embeddings', ...positions },
+    norm: layerNorm('embeddings.LayerNorm', config.fraction('layer_norm_eps', 1e-12)),
+  }
+}
+
 /** Blocks by BERT's names, which many families share. */
-export function bertLayers(config: ConfigReader, nameOf: (index: number) => string): LayerPlan[] {
+export function bertLayers(config: ConfigReader, nameOf: (index: number) => string): PostNormLayer[] {
   const sizes = bertSizes(config)
   return Array.from({ length: config.count('num_hidden_layers') }, (_, index) => {
     const layer = nameOf(index)

@@ -1,7 +1,12 @@
 /** transformers 5.23, models/deberta_v2/modeling_deberta_v2.py, DeBERTa v2 and v3: attention looks at distances too. */
 import type { ConfigReader } from '../config-reader.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
-import type { ConvolutionPlan, DisentangledPlan, EmbeddingsPlan, LayerPlan } from '../layers/encoder-plan.ts'
+import type {
+  ConvolutionPlan,
+  DisentangledPlan,
+  EmbeddingsPlan,
+  PostNormLayer,
+} from '../layers/encoder-plan.ts'
 import { bertSizes } from './bert.ts'
 import { LONGEST_ROW } from './distance-buckets.ts'
 import type { Family } from './family.ts'
@@ -21,6 +26,7 @@ export const deberta: Family = {
   plan(config) {
     const convolution = readConvolution(config)
     return {
+      order: 'post',
       hiddenSize: config.int('hidden_size'),
       vocabularySize: config.int('vocab_size'),
       maxTokens: readMaxTokens(config),
@@ -61,7 +67,7 @@ function readEmbeddings(config: ConfigReader): EmbeddingsPlan {
   }
 }
 
-function readLayers(config: ConfigReader): LayerPlan[] {
+function readLayers(config: ConfigReader): PostNormLayer[] {
   const sizes = { ...bertSizes(config), epsilon: config.fraction('layer_norm_eps', EPSILON) }
   config.expect('attention_head_size', [sizes.headWidth])
   const kinds: Kinds = new Set(config.someOf('pos_att_type', ['c2p', 'p2c']))

@@ -1,7 +1,7 @@
 /** transformers 5.23, models/distilbert/modeling_distilbert.py: BERT without token types, by names of its own. */
 import type { ConfigReader } from '../config-reader.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
-import type { LayerPlan } from '../layers/encoder-plan.ts'
+import type { PostNormLayer } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
 import { layerNorm, linear } from './names.ts'
 import { postNormLayer } from './post-norm.ts'
@@ -18,6 +18,7 @@ export const distilbert: Family = {
   plan(config) {
     const positions = config.int('max_position_embeddings')
     return {
+      order: 'post',
       hiddenSize: config.int(widthKey(config)),
       vocabularySize: config.int('vocab_size'),
       maxTokens: positions,
@@ -47,7 +48,7 @@ export const distilbert: Family = {
   }),
 }
 
-function distilbertLayers(config: ConfigReader): LayerPlan[] {
+function distilbertLayers(config: ConfigReader): PostNormLayer[] {
   const heads = config.int(config.nameOf('n_heads', 'num_attention_heads'))
   const sizes = {
     heads,

@@ -1,7 +1,7 @@
 /** transformers 5.23, models/electra/modeling_electra.py: BERT behind tables of a width of their own. */
-import { bertLayers } from './bert.ts'
+import { bertEmbeddings, bertLayers } from './bert.ts'
 import type { Family } from './family.ts'
-import { layerNorm, linear } from './names.ts'
+import { linear } from './names.ts'
 
 export const electra: Family = {
   modelTypes: ['electra'],
@@ -16,15 +16,13 @@ export const electra: Family = {
     const width = config.int('embedding_size', 128)
     const positions = config.int('max_position_embeddings')
     return {
+      order: 'post',
       hiddenSize,
       vocabularySize: config.int('vocab_size'),
       maxTokens: positions,
       embeddings: {
-        words: 'embeddings.word_embeddings',
+        ...bertEmbeddings(config, { rows: positions, skip: 0 }),
         width,
-        types: { name: 'embeddings.token_type_embeddings', rows: config.int('type_vocab_size', 2) },
-        positions: { name: 'embeddings.position_embeddings', rows: positions, skip: 0 },
-        norm: layerNorm('embeddings.LayerNorm', config.fraction('layer_norm_eps', 1e-12)),
         ...(width !== hiddenSize && { projection: linear('embeddings_project') }),
       },
       layers: bertLayers(config, (index) => `encoder.layer.${index}`),

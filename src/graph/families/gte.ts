@@ -55,6 +55,7 @@ function planOf(
     rotary: readRotary(config, { headWidth }),
   }
   return {
+    order: 'post',
     hiddenSize: config.int('hidden_size'),
     vocabularySize: config.int('vocab_size'),
     maxTokens: config.int('max_position_embeddings'),

@@ -4,7 +4,7 @@
  * its gate in the other half.
  */
 import type { ConfigReader } from '../config-reader.ts'
-import type { AttentionPlan, EncoderPlan, FeedForwardPlan, LayerPlan } from '../layers/encoder-plan.ts'
+import type { AttentionPlan, EncoderPlan, FeedForwardPlan, PostNormLayer } from '../layers/encoder-plan.ts'
 import { bert } from './bert.ts'
 import type { Family } from './family.ts'
 import { layerNorm, linear, partOf, unbiased } from './names.ts'
@@ -28,7 +28,10 @@ interface LayerParts {
   readonly epsilon: number
 }
 
-function planOf(config: ConfigReader, layerOf: (layer: string, parts: LayerParts) => LayerPlan): EncoderPlan {
+function planOf(
+  config: ConfigReader,
+  layerOf: (layer: string, parts: LayerParts) => PostNormLayer,
+): EncoderPlan {
   config.choice('position_embedding_type', { alibi: true })
   config.expect('is_decoder', [false])
   // Each has a slope.
@@ -41,6 +44,7 @@ function planOf(config: ConfigReader, layerOf: (layer: string, parts: LayerParts
     epsilon: config.fraction('layer_norm_eps', 1e-12),
   }
   return {
+    order: 'post',
     hiddenSize: config.int('hidden_size'),
     vocabularySize: config.int('vocab_size'),
     maxTokens: config.int('max_position_embeddings'),
@@ -67,7 +71,7 @@ function planOf(config: ConfigReader, layerOf: (layer: string, parts: LayerParts
   }
 }
 
-function textLayer(layer: string, { attention, width, activation, epsilon }: LayerParts): LayerPlan {
+function textLayer(layer: string, { attention, width, activation, epsilon }: LayerParts): PostNormLayer {
   const raised = unbiased(`${layer}.mlp.gated_layers`)
   return {
     attention,
@@ -80,14 +84,13 @@ function textLayer(layer: string, { attention, width, activation, epsilon }: Lay
       activation,
     },
     norms: {
-      order: 'post',
       attention: layerNorm(`${layer}.attention.output.LayerNorm`, epsilon),
       feedForward: layerNorm(`${layer}.mlp.layernorm`, epsilon),
     },
   }
 }
 
-function codeLayer(layer: string, { attention, width, activation, epsilon }: LayerParts): LayerPlan {
+function codeLayer(layer: string, { attention, width, activation, epsilon }: LayerParts): PostNormLayer {
   const raised = unbiased(`${layer}.mlp.up_gated_layer`)
   const wholeNorm = (name: string) =>
     ({ ...layerNorm(`${layer}.attention.self.${name}`, epsilon), over: 'all' }) as const
@@ -102,7 +105,6 @@ function codeLayer(layer: string, { attention, width, activation, epsilon }: Lay
       activation,
     },
     norms: {
-      order: 'post',
       attention: layerNorm(`${layer}.attention.output.LayerNorm`, epsilon),
       attentionAgain: layerNorm(`${layer}.layer_norm_1`, epsilon),
       feedForward: layerNorm(`${layer}.layer_norm_2`, epsilon),

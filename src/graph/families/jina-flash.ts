@@ -55,6 +55,7 @@ function planOf(
     rotary: isRotary ? readAngles(config, headWidth) : undefined,
   }
   return {
+    order: 'post',
     hiddenSize: config.int('hidden_size'),
     vocabularySize: config.int('vocab_size'),
     maxTokens,

@@ -5,7 +5,7 @@ import type { HiddenActivation } from '../layers/activation.ts'
 import type {
   AttentionPlan,
   EncoderPlan,
-  LayerPlan,
+  PreNormLayer,
   LinearPlan,
   NormPlan,
   PreNorms,
@@ -48,6 +48,7 @@ export function llamaPlan(config: ConfigReader, options: LlamaOptions): EncoderP
     norm: (name: string) => norm(name, epsilon),
   }
   return {
+    order: 'pre',
     hiddenSize: config.int('hidden_size'),
     vocabularySize: config.int('vocab_size'),
     maxTokens: config.int('max_position_embeddings'),
@@ -66,7 +67,7 @@ interface LayerOptions extends Omit<LlamaOptions, 'norm'> {
   readonly norm: (name: string) => NormPlan
 }
 
-function llamaLayer(options: LayerOptions, index: number): LayerPlan {
+function llamaLayer(options: LayerOptions, index: number): PreNormLayer {
   const { feedForward = unbiased, width, activation, norm } = options
   const layer = `layers.${index}`
   return {
@@ -109,7 +110,6 @@ function llamaAttention(options: LayerOptions, index: number): AttentionPlan {
 
 function twoNorms(layer: string, norm: (name: string) => NormPlan): PreNorms {
   return {
-    order: 'pre',
     attention: norm(`${layer}.input_layernorm`),
     feedForward: norm(`${layer}.post_attention_layernorm`),
   }
@@ -118,7 +118,6 @@ function twoNorms(layer: string, norm: (name: string) => NormPlan): PreNorms {
 /** Here `post_attention_layernorm` norms what attention adds, and not what the next step reads. */
 function fourNorms(layer: string, norm: (name: string) => NormPlan): PreNorms {
   return {
-    order: 'pre',
     attention: norm(`${layer}.input_layernorm`),
     attentionOutput: norm(`${layer}.post_attention_layernorm`),
     feedForward: norm(`${layer}.pre_feedforward_layernorm`),

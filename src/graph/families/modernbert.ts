@@ -1,7 +1,7 @@
 /** transformers 5.23, models/modernbert/modeling_modernbert.py */
 import type { ConfigReader } from '../config-reader.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
-import type { LayerPlan, NormPlan } from '../layers/encoder-plan.ts'
+import type { PreNormLayer, NormPlan } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
 import { readLayerTypes } from './layer-types.ts'
 import { biasedIf, linear, partOf } from './names.ts'
@@ -16,11 +16,13 @@ export const modernbert: Family = {
   plan(config) {
     const norm = normOf(config)
     return {
+      order: 'pre',
       hiddenSize: config.int('hidden_size'),
       vocabularySize: config.int('vocab_size'),
       maxTokens: config.int('max_position_embeddings'),
       embeddings: { words: 'embeddings.tok_embeddings', norm: norm('embeddings.norm') },
       layers: readLayers(config),
+      isNormedAtFirst: true,
       finalNorm: norm('final_norm'),
     }
   },
@@ -46,7 +48,7 @@ export const modernbert: Family = {
   }),
 }
 
-function readLayers(config: ConfigReader): LayerPlan[] {
+function readLayers(config: ConfigReader): PreNormLayer[] {
   const heads = config.int('num_attention_heads')
   const headWidth = config.split('hidden_size', heads)
   const width = config.int('intermediate_size')
@@ -96,9 +98,7 @@ function readLayers(config: ConfigReader): LayerPlan[] {
         activation,
       },
       norms: {
-        order: 'pre',
-        // The first layer reads what the embeddings' norm has made.
-        ...(index > 0 && { attention: norm(`${layer}.attn_norm`) }),
+        attention: norm(`${layer}.attn_norm`),
         feedForward: norm(`${layer}.mlp_norm`),
       },
     }

@@ -1,6 +1,6 @@
 /** transformers 5.23, models/mpnet/modeling_mpnet.py: RoBERTa's positions, and a bias of the scores for each distance. */
 import type { ConfigReader } from '../config-reader.ts'
-import type { BiasPlan, LayerPlan } from '../layers/encoder-plan.ts'
+import type { BiasPlan, PostNormLayer } from '../layers/encoder-plan.ts'
 import { bertSizes } from './bert.ts'
 import { distanceBucket } from './distance-buckets.ts'
 import type { Family } from './family.ts'
@@ -23,6 +23,7 @@ export const mpnet: Family = {
   plan(config) {
     const positions = config.int('max_position_embeddings', undefined, PAD_ID + 2)
     return {
+      order: 'post',
       hiddenSize: config.int('hidden_size'),
       vocabularySize: config.int('vocab_size'),
       maxTokens: positions - PAD_ID - 1,
@@ -41,7 +42,7 @@ export const mpnet: Family = {
   }),
 }
 
-function mpnetLayers(config: ConfigReader): LayerPlan[] {
+function mpnetLayers(config: ConfigReader): PostNormLayer[] {
   const sizes = bertSizes(config)
   const bias: BiasPlan = {
     kind: 'relative',

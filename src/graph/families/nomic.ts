@@ -2,7 +2,7 @@
  * transformers 5.23, models/nomic_bert/modeling_nomic_bert.py, and the first form of the same models, which came with code
  * of its own. Settings and names of tensors each have two forms, in any combination.
  */
-import type { EncoderPlan, LayerPlan, LinearPlan } from '../layers/encoder-plan.ts'
+import type { EncoderPlan, PostNormLayer, LinearPlan } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
 import { layerNorm, unbiased } from './names.ts'
 import type { NomicSettings } from './nomic-settings.ts'
@@ -35,6 +35,7 @@ function planOf(
 ): EncoderPlan {
   const { hiddenSize, vocabularySize, maxTokens, types, epsilon, layerCount } = settings
   return {
+    order: 'post',
     hiddenSize,
     vocabularySize,
     maxTokens,
@@ -49,7 +50,7 @@ function planOf(
   }
 }
 
-function layerOf({ sizes, experts }: NomicSettings, index: number, names: RotaryLayerNames): LayerPlan {
+function layerOf({ sizes, experts }: NomicSettings, index: number, names: RotaryLayerNames): PostNormLayer {
   const layer = rotaryPostNormLayer(names, sizes)
   if (experts === undefined || index % experts.every !== 1) return layer
   const step = `encoder.layers.${index}.mlp`

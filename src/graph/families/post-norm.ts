@@ -1,6 +1,6 @@
 /** A layer of the BERT kind: attention of full width, then two linear layers, each with a norm after its sum. */
 import type { HiddenActivation } from '../layers/activation.ts'
-import type { LayerPlan } from '../layers/encoder-plan.ts'
+import type { PostNormLayer } from '../layers/encoder-plan.ts'
 import { layerNorm, linear } from './names.ts'
 
 export interface PostNormSizes {
@@ -27,7 +27,7 @@ export interface PostNormNames {
 }
 
 /** Every linear layer has a bias. */
-export function postNormLayer(names: PostNormNames, sizes: PostNormSizes): LayerPlan {
+export function postNormLayer(names: PostNormNames, sizes: PostNormSizes): PostNormLayer {
   const { heads, headWidth, width, activation, epsilon } = sizes
   return {
     attention: {
@@ -42,7 +42,6 @@ export function postNormLayer(names: PostNormNames, sizes: PostNormSizes): Layer
     },
     feedForward: { kind: 'plain', up: linear(names.up), down: linear(names.down), width, activation },
     norms: {
-      order: 'post',
       attention: layerNorm(names.attentionNorm, epsilon),
       feedForward: layerNorm(names.feedForwardNorm, epsilon),
     },

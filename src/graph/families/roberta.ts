@@ -1,5 +1,5 @@
 /** transformers 5.23, models/roberta/modeling_roberta.py; XLM-RoBERTa and CamemBERT are the same under other names. */
-import { bertLayers } from './bert.ts'
+import { bertEmbeddings, bertLayers } from './bert.ts'
 import type { Family } from './family.ts'
 import { layerNorm, linear } from './names.ts'
 
@@ -16,15 +16,11 @@ export const roberta: Family = {
     // Rows before that of the padding token are never read, and a text needs one row at least.
     const positions = config.int('max_position_embeddings', undefined, padId + 2)
     return {
+      order: 'post',
       hiddenSize: config.int('hidden_size'),
       vocabularySize: config.int('vocab_size'),
       maxTokens: positions - padId - 1,
-      embeddings: {
-        words: 'embeddings.word_embeddings',
-        types: { name: 'embeddings.token_type_embeddings', rows: config.int('type_vocab_size', 2) },
-        positions: { name: 'embeddings.position_embeddings', rows: positions, skip: padId, padId },
-        norm: layerNorm('embeddings.LayerNorm', config.fraction('layer_norm_eps', 1e-12)),
-      },
+      embeddings: bertEmbeddings(config, { rows: positions, skip: padId, padId }),
       layers: bertLayers(config, (index) => `encoder.layer.${index}`),
     }
   },

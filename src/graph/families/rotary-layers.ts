@@ -1,6 +1,6 @@
 /** A layer whose norms stand behind its steps, as bodies with rotary positions have it. */
 import type { HiddenActivation } from '../layers/activation.ts'
-import type { LayerPlan, LinearPlan, NormPlan, RotaryPlan } from '../layers/encoder-plan.ts'
+import type { PostNormLayer, LinearPlan, NormPlan, RotaryPlan } from '../layers/encoder-plan.ts'
 import { partOf } from './names.ts'
 
 export interface RotaryLayerSizes {
@@ -26,7 +26,7 @@ export interface RotaryLayerNames {
   readonly feedForwardNorm: NormPlan
 }
 
-export function rotaryPostNormLayer(names: RotaryLayerNames, sizes: RotaryLayerSizes): LayerPlan {
+export function rotaryPostNormLayer(names: RotaryLayerNames, sizes: RotaryLayerSizes): PostNormLayer {
   const { heads, headWidth, width, activation, rotary } = sizes
   const { projections, gate, up, down } = names
   const [query, key, value] =
@@ -49,6 +49,6 @@ export function rotaryPostNormLayer(names: RotaryLayerNames, sizes: RotaryLayerS
       gate === undefined
         ? { kind: 'plain', up, down, width, activation }
         : { kind: 'gated', gate, up, down, width, activation },
-    norms: { order: 'post', attention: names.attentionNorm, feedForward: names.feedForwardNorm },
+    norms: { attention: names.attentionNorm, feedForward: names.feedForwardNorm },
   }
 }

@@ -14,6 +14,7 @@ export const staticEmbedding: Family = {
     const rowOf = config.array('row_of', Int32Array)
     const weights = config.array('weights', Float32Array)
     return {
+      order: 'post',
       hiddenSize: config.int('hidden_size'),
       vocabularySize: config.int('vocab_size'),
       maxTokens: MOST_TOKENS,

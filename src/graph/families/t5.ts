@@ -5,7 +5,13 @@
 import type { ConfigReader } from '../config-reader.ts'
 import type { HiddenActivation } from '../layers/activation.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
-import type { BiasPlan, FeedForwardPlan, LayerPlan } from '../layers/encoder-plan.ts'
+import type {
+  AttentionPlan,
+  BiasPlan,
+  FeedForwardPlan,
+  PreNormLayer,
+  PreNormPlan,
+} from '../layers/encoder-plan.ts'
 import { LONGEST_ROW, distanceBucket } from './distance-buckets.ts'
 import type { Family } from './family.ts'
 import { rmsNorm, unbiased } from './names.ts'
@@ -40,23 +46,23 @@ interface Variant {
   readonly tableOf: (index: number) => number
 }
 
-function t5Plan(config: ConfigReader, { feedForward, tableOf }: Variant) {
+function t5Plan(config: ConfigReader, { feedForward, tableOf }: Variant): PreNormPlan {
   config.expect('is_decoder', [false])
   const epsilon = config.positive('layer_norm_epsilon', 1e-6)
   const bias = readBias(config)
   const step = readFeedForward(config, feedForward)
   return {
+    order: 'pre',
     hiddenSize: config.int('d_model'),
     vocabularySize: config.int('vocab_size'),
     maxTokens: LONGEST_ROW,
     embeddings: { words: 'shared', otherWords: 'encoder.embed_tokens' },
-    layers: Array.from({ length: config.count('num_layers') }, (_, index): LayerPlan => {
+    layers: Array.from({ length: config.count('num_layers') }, (_, index): PreNormLayer => {
       const layer = `encoder.block.${index}.layer`
       return {
         attention: attention(config, `${layer}.0.SelfAttention`, bias(tableOf(index))),
         feedForward: step(`${layer}.1.DenseReluDense`),
         norms: {
-          order: 'pre',
           attention: rmsNorm(`${layer}.0.layer_norm`, epsilon),
           feedForward: rmsNorm(`${layer}.1.layer_norm`, epsilon),
         },
@@ -66,7 +72,7 @@ function t5Plan(config: ConfigReader, { feedForward, tableOf }: Variant) {
   }
 }
 
-function attention(config: ConfigReader, name: string, bias: BiasPlan): LayerPlan['attention'] {
+function attention(config: ConfigReader, name: string, bias: BiasPlan): AttentionPlan {
   const heads = config.int('num_heads')
   return {
     query: unbiased(`${name}.q`),

@@ -56,7 +56,7 @@ export function buildEmbedding(
   return { output, vectorWidth: vectors.shape[1] as number, tokens }
 }
 
-export type EmbeddingHead = Extract<Head, { kind: 'embedding' }>
+type EmbeddingHead = Extract<Head, { kind: 'embedding' }>
 
 /**
  * One vector a row, or one for each route, side by side: the pipelines behind one Transformer are small, so a row goes

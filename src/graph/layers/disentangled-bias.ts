@@ -63,12 +63,13 @@ function distanceVectors(
   projection: LinearPlan,
 ): Value {
   const rows = b.share(`distances ${table.name}`, () => {
+    const stored = tensors.table(table.name, table.rows, hiddenSize)
     const all = b.constant(
       Int32Array.from({ length: table.rows }, (_, row) => row),
       [table.rows],
     )
-    const stored = kernels.lookup(b, tensors.table(table.name, table.rows, hiddenSize), all)
-    return norm === undefined ? stored : kernels.norm(b, stored, tensors.norm(norm, hiddenSize))
+    const vectors = kernels.lookup(b, stored, all)
+    return norm === undefined ? vectors : kernels.norm(b, vectors, tensors.norm(norm, hiddenSize))
   })
   const linear = tensors.linear(projection, heads * headWidth, hiddenSize)
   const projected = b.reshape(kernels.linear(b, rows, linear, 'identity'), [table.rows, heads, headWidth])

@@ -4,19 +4,35 @@
  */
 import type { HiddenActivation } from './activation.ts'
 
-export interface EncoderPlan {
+export type EncoderPlan = PostNormPlan | PreNormPlan
+
+interface BodyPlan {
   /** H */
   readonly hiddenSize: number
   readonly vocabularySize: number
   /** Tokens that a row may have. */
   readonly maxTokens: number
   readonly embeddings: EmbeddingsPlan
+}
+
+/** Of each step: x = norm(x + step(x)) */
+export interface PostNormPlan extends BodyPlan {
+  readonly order: 'post'
   /** In order; a checkpoint whose layers share weights names the same tensors again. */
-  readonly layers: readonly LayerPlan[]
-  /** Post-norm bodies: what the first layer gives becomes norm(it + activation(convolution(embeddings))). */
+  readonly layers: readonly PostNormLayer[]
+  /** What the first layer gives becomes norm(it + activation(convolution(embeddings))). */
   readonly convolution?: ConvolutionPlan
-  /** After the last layer, where norms stand before the steps. */
-  readonly finalNorm?: NormPlan
+}
+
+/** Of each step: x = x + outputNorm(step(norm(x))) */
+export interface PreNormPlan extends BodyPlan {
+  readonly order: 'pre'
+  /** As above. */
+  readonly layers: readonly PreNormLayer[]
+  /** The first layer reads what the embeddings give as it is: no norm before its attention is asked for. */
+  readonly isNormedAtFirst?: true
+  /** After the last layer. */
+  readonly finalNorm: NormPlan
 }
 
 /** y = x · weightᵀ + bias, of the tensors `name`.weight [out, in] and `name`.bias [out]. */
@@ -85,23 +101,25 @@ export interface ConvolutionPlan {
 export interface LayerPlan {
   readonly attention: AttentionPlan
   readonly feedForward: FeedForwardPlan | ExpertsPlan
-  readonly norms: PostNorms | PreNorms
 }
 
-/** x = norm(x + step(x)) */
-export interface PostNorms {
-  readonly order: 'post'
+export interface PostNormLayer extends LayerPlan {
+  readonly norms: PostNorms
+}
+
+export interface PreNormLayer extends LayerPlan {
+  readonly norms: PreNorms
+}
+
+interface PostNorms {
   readonly attention: NormPlan
   /** Given, what comes out of the attention's norm is added to x and normalized once more. */
   readonly attentionAgain?: NormPlan
   readonly feedForward: NormPlan
 }
 
-/** x = x + outputNorm(step(norm(x))) */
 export interface PreNorms {
-  readonly order: 'pre'
-  /** Left out where what comes in is normalized already. */
-  readonly attention?: NormPlan
+  readonly attention: NormPlan
   readonly feedForward: NormPlan
   readonly attentionOutput?: NormPlan
   readonly feedForwardOutput?: NormPlan

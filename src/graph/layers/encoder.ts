@@ -1,5 +1,4 @@
 /** A family's plan made into a graph: token ids in, hidden states [T, H] out. */
-import { ServerError } from '../../errors.ts'
 import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
 import type { AttentionInputs, HeadNorm, Kernels } from '../kernels.ts'
@@ -14,6 +13,8 @@ import type {
   HeadNormPlan,
   LayerPlan,
   NormPlan,
+  PostNormPlan,
+  PreNormPlan,
 } from './encoder-plan.ts'
 import { lowerByExperts, raiseByExperts } from './experts.ts'
 import { positionBias } from './position-bias.ts'
@@ -36,12 +37,9 @@ export function buildEncoder(
 ): Value {
   const embedded = buildEmbeddings(shop, plan)
   onLayer(embedded)
-  const [first] = plan.layers
-  if (first === undefined) return embedded
-  if (plan.layers.some(({ norms }) => norms.order !== first.norms.order))
-    throw new ServerError('graph_invalid', 'a body mixes pre-norm and post-norm')
-  const build = first.norms.order === 'post' ? buildPostNorm : buildPreNorm
-  return build(shop, plan, { embedded, onLayer })
+  if (plan.layers.length === 0) return embedded
+  const inputs = { embedded, onLayer }
+  return plan.order === 'post' ? buildPostNorm(shop, plan, inputs) : buildPreNorm(shop, plan, inputs)
 }
 
 interface LayerInputs {
@@ -50,16 +48,16 @@ interface LayerInputs {
 }
 
 /** x = norm(x + step(x)) */
-function buildPostNorm(shop: Workshop, plan: EncoderPlan, { embedded, onLayer }: LayerInputs): Value {
+function buildPostNorm(shop: Workshop, plan: PostNormPlan, { embedded, onLayer }: LayerInputs): Value {
   const { b, kernels, tensors } = shop
   const H = plan.hiddenSize
   let x = embedded
   for (const [index, { attention, feedForward, norms }] of plan.layers.entries()) {
     const context = attend(shop, x, attention, H)
     const output = tensors.linear(attention.output, H, attention.heads * attention.headWidth)
-    const attentionNorm = tensors.norm(norms.attention as NormPlan, H)
+    const attentionNorm = tensors.norm(norms.attention, H)
     const once = kernels.linearAddNorm(b, context, output, x, attentionNorm).normed
-    const again = norms.order === 'post' ? norms.attentionAgain : undefined
+    const again = norms.attentionAgain
     const attended = again === undefined ? once : kernels.addNorm(b, once, x, tensors.norm(again, H)).normed
     const raised = raise(shop, attended, feedForward, H)
     const down = lower(shop, feedForward, H)
@@ -71,45 +69,27 @@ function buildPostNorm(shop: Workshop, plan: EncoderPlan, { embedded, onLayer }:
 }
 
 /** x = x + step(norm(x)): each step's norm is computed with the sum before it, which most providers do in one kernel. */
-function buildPreNorm(shop: Workshop, plan: EncoderPlan, { embedded, onLayer }: LayerInputs): Value {
+function buildPreNorm(shop: Workshop, plan: PreNormPlan, { embedded, onLayer }: LayerInputs): Value {
   const { b, kernels, tensors } = shop
   const H = plan.hiddenSize
-  if (plan.finalNorm === undefined)
-    throw new ServerError('graph_invalid', 'a pre-norm body has no final norm')
+  const normOf = (norm: NormPlan | undefined): Norm | undefined => norm && tensors.norm(norm, H)
   const finalNorm = tensors.norm(plan.finalNorm, H)
-  const firstNorm = plan.layers[0]?.norms.attention
+  const firstNorm = plan.isNormedAtFirst ? undefined : normOf(plan.layers[0]?.norms.attention)
   let x = embedded
-  let normed = firstNorm === undefined ? x : kernels.norm(b, x, tensors.norm(firstNorm, H))
-  for (const [index, layer] of plan.layers.entries()) {
-    const { attention, feedForward, norms } = layer
-    const { attentionOutput, feedForwardOutput } = outputNorms(layer)
+  let normed = firstNorm === undefined ? x : kernels.norm(b, x, firstNorm)
+  for (const [index, { attention, feedForward, norms }] of plan.layers.entries()) {
+    const [attentionOutput, feedForwardOutput] = [norms.attentionOutput, norms.feedForwardOutput].map(normOf)
     const context = attend(shop, normed, attention, H)
     const output = tensors.linear(attention.output, H, attention.heads * attention.headWidth)
     const attended = addStep(shop, context, output, x, attentionOutput, tensors.norm(norms.feedForward, H))
     const raised = raise(shop, attended.normed, feedForward, H)
     const down = lower(shop, feedForward, H)
     const next = plan.layers[index + 1]
-    const nextNorm = next === undefined ? finalNorm : tensors.norm(innerNorm(next), H)
+    const nextNorm = normOf(next?.norms.attention) ?? finalNorm
     ;({ sum: x, normed } = addStep(shop, raised, down, attended.sum, feedForwardOutput, nextNorm))
     onLayer(next === undefined ? normed : x)
   }
   return normed
-
-  function outputNorms({ norms }: LayerPlan): { attentionOutput?: Norm; feedForwardOutput?: Norm } {
-    if (norms.order === 'post') throw new ServerError('graph_invalid', 'a body mixes pre-norm and post-norm')
-    const { attentionOutput, feedForwardOutput } = norms
-    return {
-      ...(attentionOutput && { attentionOutput: tensors.norm(attentionOutput, H) }),
-      ...(feedForwardOutput && { feedForwardOutput: tensors.norm(feedForwardOutput, H) }),
-    }
-  }
-}
-
-/** Only what the embeddings give may be normalized already. */
-function innerNorm({ norms }: LayerPlan): NormPlan {
-  if (norms.attention === undefined)
-    throw new ServerError('graph_invalid', 'a layer after the first has no norm before its attention')
-  return norms.attention
 }
 
 /** residual + outputNorm(linear(x)), and its norm. */

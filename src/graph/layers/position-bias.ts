@@ -5,7 +5,7 @@ import type { TensorTable } from '../tensor-table.ts'
 import type { BiasPlan, BucketsPlan } from './encoder-plan.ts'
 
 /** What position alone gives. */
-export type PositionBiasPlan = Exclude<BiasPlan, { kind: 'disentangled' }>
+type PositionBiasPlan = Exclude<BiasPlan, { kind: 'disentangled' }>
 
 export function positionBias(
   b: GraphBuilder,

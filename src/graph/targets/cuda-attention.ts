@@ -12,7 +12,7 @@ import { groupedAttention } from './cuda-grouped-attention.ts'
 import { packedAttention } from './cuda-packed-attention.ts'
 import { plainAttention } from './cuda-plain-attention.ts'
 
-export type AttentionKind = 'packed' | 'grouped' | 'plain'
+type AttentionKind = 'packed' | 'grouped' | 'plain'
 
 /** GroupQueryAttention refuses heads of other widths. */
 const HEAD_STEP = 8
@@ -31,7 +31,7 @@ export function attention(b: GraphBuilder, dtype: FloatDtype, x: Value, inputs: 
   }
 }
 
-export function attentionKind(
+function attentionKind(
   dtype: FloatDtype,
   { heads, keyHeads, headWidth, causal, window, bias }: AttentionInputs,
 ): AttentionKind {

@@ -8,15 +8,7 @@ import type { Kernels, Normed, Unit } from '../kernels.ts'
 import type { Matrix } from '../matrix.ts'
 import type { Norm } from '../tensor-table.ts'
 import { attention } from './cuda-attention.ts'
-import {
-  activateBiased,
-  biasOf,
-  factorOf,
-  multiply,
-  norm,
-  project,
-  shiftOf,
-} from './cuda-parts.ts'
+import { activateBiased, biasOf, factorOf, multiply, norm, project, shiftOf } from './cuda-parts.ts'
 
 export function cudaKernels(dtype: FloatDtype): Kernels {
   return {

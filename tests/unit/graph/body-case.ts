@@ -4,9 +4,9 @@ import type { HiddenActivation } from '../../../src/graph/layers/activation.ts'
 import type {
   EncoderPlan,
   FeedForwardPlan,
-  LayerPlan,
   LinearPlan,
   NormPlan,
+  PreNormLayer,
 } from '../../../src/graph/layers/encoder-plan.ts'
 import type { TensorRef } from '../../../src/model/spec.ts'
 import type { Layer, Linear, Norm, Tokens } from './textbook.ts'
@@ -91,14 +91,21 @@ export function drawBody(weights: WeightFile, drawn: BodyCase): Body {
   const first = drawLayer(shop, drawn, 0)
   const layers = [first, drawn.repeated ? first : drawLayer(shop, drawn, 1)]
   const final = drawn.order === 'pre' ? shop.norm('final', H) : undefined
-  const plan: EncoderPlan = {
+  const body = {
     hiddenSize: H,
     vocabularySize: WORDS,
     maxTokens: LONGEST,
     embeddings: embeddings.plan,
     layers: layers.map(({ plan }) => plan),
-    ...(final && { finalNorm: final.plan }),
   }
+  const plan: EncoderPlan = final
+    ? {
+        order: 'pre',
+        ...body,
+        ...(!hasFirstNorm(drawn) && { isNormedAtFirst: true }),
+        finalNorm: final.plan,
+      }
+    : { order: 'post', ...body }
   return {
     plan,
     tensors: shop.tensors,
@@ -187,7 +194,8 @@ function rowsOf(table: Tokens, indices: readonly number[]): number[][] {
 }
 
 interface DrawnLayer {
-  readonly plan: LayerPlan
+  /** Norms after the steps have the names of those before them. */
+  readonly plan: PreNormLayer
   readonly run: (x: Tokens) => number[][]
 }
 
@@ -238,9 +246,14 @@ function drawFeedForward(shop: BodyShop, { gated, activation }: BodyCase, name: 
   return { plan, numbers: { gate: gate.numbers, up: up.numbers, down: down.numbers } }
 }
 
-function drawNorms(shop: BodyShop, { order, outputNorms, firstNorm, repeated }: BodyCase, index: number) {
+function hasFirstNorm({ order, firstNorm, repeated }: BodyCase): boolean {
+  return order === 'post' || firstNorm || repeated
+}
+
+function drawNorms(shop: BodyShop, drawn: BodyCase, index: number) {
+  const { order, outputNorms } = drawn
   const draw = (part: string) => shop.norm(`layers.${index}.${part}`, H)
-  const attention = order === 'post' || index > 0 || firstNorm || repeated ? draw('norm1') : undefined
+  const attention = index > 0 || hasFirstNorm(drawn) ? draw('norm1') : undefined
   const feedForward = draw('norm2')
   const numbers = {
     attentionNorm: attention?.numbers,
@@ -248,16 +261,14 @@ function drawNorms(shop: BodyShop, { order, outputNorms, firstNorm, repeated }: 
     attentionOutputNorm: undefined,
     feedForwardOutputNorm: undefined,
   }
-  if (order === 'post') {
-    const plans = { attention: (attention ?? feedForward).plan, feedForward: feedForward.plan }
-    return { plan: { order, ...plans } as const, numbers }
-  }
-  const before = { ...(attention && { attention: attention.plan }), feedForward: feedForward.plan }
-  if (!outputNorms) return { plan: { order, ...before } as const, numbers }
+  // The file lacks one that is not asked for.
+  const absent: NormPlan = { name: 'absent', kind: 'layer', epsilon: 0, bias: false }
+  const plan = { attention: attention?.plan ?? absent, feedForward: feedForward.plan }
+  if (order === 'post' || !outputNorms) return { plan, numbers }
   const [attentionOutput, feedForwardOutput] = [draw('norm3'), draw('norm4')]
   const after = { attentionOutput: attentionOutput.plan, feedForwardOutput: feedForwardOutput.plan }
   return {
-    plan: { order, ...before, ...after } as const,
+    plan: { ...plan, ...after },
     numbers: {
       ...numbers,
       attentionOutputNorm: attentionOutput.numbers,

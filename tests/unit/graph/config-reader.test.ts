@@ -48,6 +48,23 @@ test('the least whole number is part of the refusal', async () => {
   await expectInvalid(() => reader({ window: 3 }).int('window', undefined, 4), 'window', 'is 3', 'at least 4')
 })
 
+test.each([2 ** 31, 1e300])('a whole number as large as %d is refused with the largest', async (size) => {
+  await expectInvalid(
+    () => reader({ size }).int('size'),
+    `size in config.json is ${size}`,
+    'at most 2147483647',
+  )
+  expect(reader({ size: 2 ** 31 - 1 }).int('size')).toBe(2 ** 31 - 1)
+})
+
+test('what is listed one by one is refused where it is more than a thousand', async () => {
+  expect(reader({ layers: 1000 }).count('layers')).toBe(1000)
+  expect(reader({}).count('layers', 3)).toBe(3)
+  await expectInvalid(() => reader({ layers: 1001 }).count('layers'), 'layers', 'is 1001', 'at most 1000')
+  await expectInvalid(() => reader({ layers: 0 }).count('layers'), 'layers', 'is 0', 'at least 1')
+  await expectInvalid(() => reader({ turns: 4 }).count('turns', 1, 3), 'turns', 'is 4', 'at most 3')
+})
+
 test('a number is read as it is', () => {
   expect(reader({ eps: 1e-7 }).fraction('eps')).toBe(1e-7)
   expect(reader({ eps: 0 }).fraction('eps', 1)).toBe(0)

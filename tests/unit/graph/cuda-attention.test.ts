@@ -127,19 +127,20 @@ describe('the kernel of attention', () => {
 describe('rows of a step of tokens', () => {
   const NONE = { f32: 1, f16: 1, bf16: 1 }
   const SOME = { f32: 16, f16: 8, bf16: 8 }
-  const STEPS: readonly (readonly [string, Partial<AttentionCase>, Readonly<Record<FloatDtype, number>>])[] = [
-    ['not asked for by plain heads', {}, NONE],
-    ['not asked for by grouped causal heads', { causal: true, copies: 2 }, NONE],
-    ['asked for by a bias', { bias: 'alibi' }, SOME],
-    ['asked for by a window', { window: 3 }, SOME],
-    ['asked for by a window over grouped heads', { copies: 2, window: 3 }, SOME],
-    ['asked for by causal heads with a bias', { causal: true, bias: 'relative' }, SOME],
+  const STEPS: readonly (readonly [string, Partial<AttentionCase>, Readonly<Record<FloatDtype, number>>])[] =
     [
-      'asked for by a causal window only where the kernel has none of its own',
-      { causal: true, window: 3 },
-      { ...NONE, f32: 16 },
-    ],
-  ]
+      ['not asked for by plain heads', {}, NONE],
+      ['not asked for by grouped causal heads', { causal: true, copies: 2 }, NONE],
+      ['asked for by a bias', { bias: 'alibi' }, SOME],
+      ['asked for by a window', { window: 3 }, SOME],
+      ['asked for by a window over grouped heads', { copies: 2, window: 3 }, SOME],
+      ['asked for by causal heads with a bias', { causal: true, bias: 'relative' }, SOME],
+      [
+        'asked for by a causal window only where the kernel has none of its own',
+        { causal: true, window: 3 },
+        { ...NONE, f32: 16 },
+      ],
+    ]
   test.each(STEPS)('are %s', async (_, given, expected) => {
     for (const dtype of ['f32', 'f16', 'bf16'] as const) {
       const drawn = { ...PLAIN, ...given }

@@ -43,3 +43,8 @@ test('relative positions are refused as unsupported', async () => {
     '"relative_key"',
   )
 })
+
+test('turns times layers of a group are a thousand at most', async () => {
+  const long = () => plan({ num_hidden_layers: 20, inner_group_num: 51 })
+  await expectRefusal(long, 'model_invalid', 'inner_group_num', 'is 51', 'at most 50')
+})

@@ -119,10 +119,12 @@ describe('masks', () => {
 })
 
 test('Gemma scales its words by √H and adds one to the weight of every norm', () => {
-  const { embeddings, layers, finalNorm } = plan(gemma3)
+  const body = plan(gemma3)
+  if (body.order === 'post') throw new Error('its norms stand behind its steps')
+  const { embeddings, layers, finalNorm } = body
   expect(embeddings.scale).toBe(8)
   const norms = layers.flatMap(({ norms, attention }) => [
-    ...Object.values(norms).filter((norm) => typeof norm === 'object'),
+    ...Object.values(norms),
     attention.queryNorm,
     attention.keyNorm,
   ])

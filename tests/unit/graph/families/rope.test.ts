@@ -123,3 +123,10 @@ test('turning only some of the numbers is refused', async () => {
     'partial_rotary_factor 0.5',
   )
 })
+
+test.each([
+  [5, 'heads 5 numbers wide'],
+  [2 ** 31 - 2, 'heads 2147483646 numbers wide'],
+])('heads of %d numbers cannot be turned', async (headWidth, says) => {
+  await expectRefusal(() => rotary({}, { headWidth }), 'model_invalid', says, 'even', '65536 at most')
+})

@@ -2,13 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { GraphBuilder } from '../../../../src/graph/builder.ts'
 import { checkGraph } from '../../../../src/graph/check.ts'
-import type { EncoderPlan, LayerPlan } from '../../../../src/graph/layers/encoder-plan.ts'
+import type { EncoderPlan } from '../../../../src/graph/layers/encoder-plan.ts'
 import { buildEncoder } from '../../../../src/graph/layers/encoder.ts'
 import { cpuF32 } from '../../../../src/graph/targets/cpu-f32.ts'
 import { TensorTable } from '../../../../src/graph/tensor-table.ts'
 import type { TensorRef } from '../../../../src/model/spec.ts'
 import { layOut } from '../../../../src/runtime/feeds.ts'
-import { expectRefusal } from '../../model/expect-refusal.ts'
 import { makeFolder } from '../../model/model-folder.ts'
 import type { BodyCase } from '../body-case.ts'
 import { bodyCases, drawBody } from '../body-case.ts'
@@ -75,23 +74,12 @@ async function runBody(folder: string, drawn: BodyCase) {
 function build(plan: EncoderPlan, tensors: Readonly<Record<string, TensorRef>>) {
   const b = new GraphBuilder()
   const table = new TensorTable({ ...tinyBert(), tensors }, { prefixes: [''], probe: 'words.weight' })
-  const graph = b.finish({ output: buildEncoder({ b, tensors: table, kernels: cpuF32, headKernels: cpuF32 }, plan) })
+  const graph = b.finish({
+    output: buildEncoder({ b, tensors: table, kernels: cpuF32, headKernels: cpuF32 }, plan),
+  })
   checkGraph(graph)
   expect(table.unused(/./, [])).toEqual([])
   return { graph, roles: b.roles }
-}
-
-/** A body drawn with its norms in `order`, its layers changed before it is built. */
-async function buildChanged(order: 'pre' | 'post', change: (layers: readonly LayerPlan[]) => LayerPlan[]) {
-  const [drawn] = fc.sample(bodyCases({ order, outputNorms: false, repeated: false, firstNorm: true }), 1)
-  const weights = new WeightFile('/nowhere', { seed: 1, gap: 0 })
-  const { plan, tensors } = drawBody(weights, drawn as BodyCase)
-  return build({ ...plan, layers: change(plan.layers) }, tensors)
-}
-
-function withNorms(layer: LayerPlan | undefined, norms: (own: LayerPlan['norms']) => LayerPlan['norms']) {
-  if (layer === undefined) throw new Error('there is no such layer')
-  return { ...layer, norms: norms(layer.norms) }
 }
 
 test('a body without layers is its embeddings', async () => {
@@ -99,37 +87,10 @@ test('a body without layers is its embeddings', async () => {
   const { plan, tensors } = drawBody(new WeightFile('/nowhere', { seed: 1, gap: 0 }), drawn as BodyCase)
   const b = new GraphBuilder()
   const table = new TensorTable({ ...tinyBert(), tensors }, { prefixes: [''], probe: 'words.weight' })
-  const states = buildEncoder({ b, tensors: table, kernels: cpuF32, headKernels: cpuF32 }, { ...plan, layers: [] })
+  const states = buildEncoder(
+    { b, tensors: table, kernels: cpuF32, headKernels: cpuF32 },
+    { ...plan, layers: [] },
+  )
   expect(states.shape).toEqual(['T', plan.hiddenSize])
   expect(b.roles).not.toContain('padded_rows')
-})
-
-test.each([
-  ['pre', 'post'],
-  ['post', 'pre'],
-] as const)('a body whose layers are %s-norm and then %s-norm is refused', async (order, other) => {
-  const mixed = (layers: readonly LayerPlan[]) => [
-    withNorms(layers[0], (own) => own),
-    withNorms(layers[1], ({ attention, feedForward }) =>
-      other === 'pre'
-        ? { order: other, feedForward, ...(attention && { attention }) }
-        : { order: other, feedForward, attention: attention ?? feedForward },
-    ),
-  ]
-  await expectRefusal(() => buildChanged(order, mixed), 'graph_invalid', 'mixes pre-norm and post-norm')
-})
-
-test('a later layer that has no norm before its attention is refused', async () => {
-  const bare = (layers: readonly LayerPlan[]) => [
-    withNorms(layers[0], (own) => own),
-    withNorms(layers[1], ({ feedForward }) => ({ order: 'pre', feedForward })),
-  ]
-  await expectRefusal(() => buildChanged('pre', bare), 'graph_invalid', 'no norm before its attention')
-})
-
-test('a pre-norm body without a norm at its end is refused', async () => {
-  const [drawn] = fc.sample(bodyCases({ order: 'pre' }), 1)
-  const { plan, tensors } = drawBody(new WeightFile('/nowhere', { seed: 1, gap: 0 }), drawn as BodyCase)
-  const { finalNorm: _, ...bare } = plan
-  await expectRefusal(() => build(bare, tensors), 'graph_invalid', 'no final norm')
 })
