@@ -50,7 +50,8 @@ export async function feedRows(feed: Feed): Promise<FedTexts> {
   return { textTokens, truncatedItems }
 }
 
-function endOfChunk(sizes: readonly number[], from: number): number {
+/** Where the items end that are tokenized together with the one at `from`; `sizes`: characters of each. */
+export function endOfChunk(sizes: readonly number[], from: number): number {
   let characters = 0
   let to = from
   while (to < sizes.length && to - from < CHUNK_ITEMS) {

@@ -7,6 +7,8 @@ import type { FoundPrompt } from './find-prompt.ts'
 export interface FoundPairPrompt extends FoundPrompt {
   /** Undefined: the model's own, if it has one. */
   readonly instruction: string | undefined
+  /** What is read with each pair, whichever of them it is: sizes count it. */
+  readonly told: FoundPrompt['prompt']
 }
 
 const NOTHING = { text: '', pooled: true }
@@ -19,13 +21,16 @@ export function findPairPrompt(
     prompt: choice,
   }: { readonly instruction?: string | undefined; readonly prompt?: PromptChoice | undefined },
 ): FoundPairPrompt {
-  const isAsked = spec.tokenizer.pairPrompt !== undefined
+  const { pairPrompt } = spec.tokenizer
+  const isAsked = pairPrompt !== undefined
   const found = findPrompt(
     spec,
     instruction === undefined ? choice : { text: isAsked ? instruction : spaced(instruction) },
   )
-  if (!isAsked) return { ...found, instruction: undefined }
-  return { ...found, prompt: NOTHING, instruction: found.prompt.text || undefined }
+  if (!isAsked) return { ...found, instruction: undefined, told: found.prompt }
+  const asked = found.prompt.text || undefined
+  const told = { text: asked ?? pairPrompt.instruction ?? '', pooled: true }
+  return { ...found, prompt: NOTHING, instruction: asked, told }
 }
 
 /** An instruction is a sentence; what follows it begins apart. */

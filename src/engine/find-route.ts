@@ -7,7 +7,7 @@ import { synonymsOf } from './find-prompt.ts'
 const SHORT_NAMES: Readonly<Record<string, string>> = { document: 'doc' }
 
 /** Index of the route that is meant: the first where a text's kind is unsaid, or has none of its own. */
-export function findRoute(routes: readonly Route[], choice: PromptChoice | undefined): number {
+export function findRoute(routes: readonly Pick<Route, 'tasks'>[], choice: PromptChoice | undefined): number {
   if (choice === undefined || 'text' in choice) return 0
   const synonyms = synonymsOf(choice.name)
   const shortNames = synonyms.flatMap((name) => SHORT_NAMES[name] ?? [])

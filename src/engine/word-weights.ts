@@ -20,6 +20,12 @@ export function weighWords(
   return Float32Array.from([...weights].sort(([a], [b]) => a - b).flat())
 }
 
+/** A row's words and their fixed weights in turn, by ascending id, however often each stands there; `weights`: [V]. */
+export function lookUpWords(ids: Int32Array, weights: Float32Array): Float32Array {
+  const words = [...new Set(ids)].sort((a, b) => a - b)
+  return Float32Array.from(words.flatMap((id) => (weights[id] ? [id, weights[id]] : [])))
+}
+
 /** The vectors of tokens without what stands behind each. */
 export function cutTokens(tokens: Float32Array, from: number, to: number): Float32Array {
   if (from === to) return tokens.slice()

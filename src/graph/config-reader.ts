@@ -77,6 +77,15 @@ export class ConfigReader {
     return value instanceof kind ? value : undefined
   }
 
+  get isEmpty(): boolean {
+    return Object.keys(this.#config).length === 0
+  }
+
+  /** The same settings, but for those that the other one has. */
+  overlaid(other: ConfigReader): ConfigReader {
+    return new ConfigReader(this.#model, { ...this.#config, ...other.#config }, this.#path)
+  }
+
   has(key: string): boolean {
     return this.#config[key] !== undefined && this.#config[key] !== null
   }

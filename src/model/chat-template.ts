@@ -7,6 +7,7 @@ import type { ChatPrompt } from './spec.ts'
 import { TRANSFORMER_CONFIGS } from './tokenizer-files.ts'
 
 export const TEMPLATE_FILE = 'chat_template.jinja'
+const TOKENIZER_CONFIG = 'tokenizer_config.json'
 
 const Token = z.union([z.string(), z.looseObject({ content: z.string() })])
 
@@ -45,10 +46,11 @@ export async function readChatTemplate(
   folder: string,
   { model, useModuleConfig }: { readonly model: string; readonly useModuleConfig: boolean },
 ): Promise<ChatTemplate | undefined> {
-  const tokenizer = (await readJson(join(folder, 'tokenizer_config.json'), TokenizerConfig)) ?? {}
+  const tokenizer = (await readJson(join(folder, TOKENIZER_CONFIG), TokenizerConfig)) ?? {}
   const { chat_template: own } = tokenizer
   const listed = Array.isArray(own) ? own.find(({ name }) => name === 'default')?.template : own
-  const template = (await readText(join(folder, TEMPLATE_FILE))) ?? listed ?? undefined
+  const alone = await readText(join(folder, TEMPLATE_FILE))
+  const template = alone ?? listed ?? undefined
   if (template === undefined) return undefined
   const module = useModuleConfig ? await readTransformerConfig(folder) : undefined
   const settings = module?.processing_kwargs?.chat_template ?? {}
@@ -59,6 +61,7 @@ export async function readChatTemplate(
     prompt: {
       kind: 'chat',
       template,
+      file: `${model}/${alone === undefined ? TOKENIZER_CONFIG : TEMPLATE_FILE}`,
       variables: { add_generation_prompt: false, ...namedTokens(tokenizer), ...settings },
       contents: format === 'auto' ? contentsOf(template) : format,
       instruction: undefined,

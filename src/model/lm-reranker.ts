@@ -1,6 +1,7 @@
 /** Which folders hold a model that is asked about a pair of texts, what it is asked, and which token is its yes. */
 import { basename } from 'node:path'
 import { ServerError } from '../errors.ts'
+import { isClassifier, isLanguageModel } from './architecture-kind.ts'
 import type { ChatTemplate } from './chat-template.ts'
 import { readChatTemplate } from './chat-template.ts'
 import type { ConfigJson } from './config-json.ts'
@@ -35,24 +36,34 @@ export interface AskedReranker {
 
 /**
  * A language model is an embedder unless something says that it reranks: a LogitScore module, a
- * config_sentence_transformers.json, or, without modules.json, its chat template or its name. Undefined for a folder that is
- * asked nothing. Throws `model_unsupported` for one that reranks and does not say how it is asked.
+ * config_sentence_transformers.json, or, without modules.json, its chat template or its name, or that of the model it was made
+ * from. Undefined for a folder that is asked nothing. Throws `model_unsupported` for one that reranks and does not say how it
+ * is asked, or whose own name says so and whose architecture gives no score.
  */
 export async function readAskedReranker(facts: RerankerFacts): Promise<AskedReranker | undefined> {
   const { model, config, transformer, hasModules, scoring, tokenizer } = facts
-  const isLanguageModel = config.architectures?.[0]?.endsWith('ForCausalLM') ?? false
-  if (scoring !== undefined && !isLanguageModel) {
-    const is = config.architectures?.[0] ?? 'no architecture'
+  const goesOn = isLanguageModel(config)
+  const is = config.architectures?.[0] ?? 'no architecture'
+  if (scoring !== undefined && !goesOn) {
     throw new ServerError(
       'model_unsupported',
       `${model}: LogitScore stands behind ${is}; supported are language models (*ForCausalLM)`,
     )
   }
-  const names = namesOf(facts)
+  const ownNames = ownNamesOf(facts)
+  if (!goesOn && !isClassifier(config)) {
+    if (hasModules || !saysRerank(ownNames)) return undefined
+    throw new ServerError(
+      'model_unsupported',
+      `${model}: its name says that it reranks, but its architecture is ${is}; supported are classifiers ` +
+        '(*ForSequenceClassification) and language models (*ForCausalLM)',
+    )
+  }
+  const origin = config['_name_or_path']
+  const names = [...ownNames, ...(typeof origin === 'string' ? [origin] : [])]
   const known = findKnownReranker(names, config.model_type)
-  if (!isLanguageModel && !isClassifier(config)) return undefined
   const chat = await readChatTemplate(transformer, { model, useModuleConfig: hasModules })
-  if (!isLanguageModel) {
+  if (!goesOn) {
     const prompt = hasModules || chat?.namesRoles === true ? chosenTemplate(chat, facts) : known?.prompt
     return prompt && { pairPrompt: withInstruction(prompt, facts) }
   }
@@ -64,18 +75,15 @@ export async function readAskedReranker(facts: RerankerFacts): Promise<AskedRera
   }
 }
 
-/** A model in the hub's cache has its repository's name in the path; one that was made from another may name it. */
-function namesOf({ model, folder, config }: RerankerFacts): string[] {
+/** A model in the hub's cache has its repository's name in the path. */
+function ownNamesOf({ model, folder }: RerankerFacts): string[] {
   const repository = folder.split(/[/\\]/).findLast((part) => part.startsWith('models--'))
-  const origin = config['_name_or_path']
-  return [model, basename(folder), repository, origin].filter((name) => typeof name === 'string')
+  return [model, basename(folder), repository].filter((name) => name !== undefined)
 }
 
-function isClassifier({ architectures }: ConfigJson): boolean {
-  return architectures?.some((architecture) => architecture.endsWith('ForSequenceClassification')) ?? false
+function saysRerank(names: readonly string[]): boolean {
+  return names.some((name) => /rerank|zerank/i.test(name))
 }
-
-const RERANKER_NAME = /rerank|zerank/i
 
 function isReranker(
   { hasModules, scoring, isCrossEncoder }: RerankerFacts,
@@ -83,7 +91,7 @@ function isReranker(
   names: readonly string[],
 ): boolean {
   if (scoring !== undefined || isCrossEncoder) return true
-  return !hasModules && (chat?.namesRoles === true || names.some((name) => RERANKER_NAME.test(name)))
+  return !hasModules && (chat?.namesRoles === true || saysRerank(names))
 }
 
 /** The folder's own template, where sentence-transformers 6.2 would use it for pairs. */

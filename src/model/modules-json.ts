@@ -2,21 +2,22 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
+import { isLanguageModel } from './architecture-kind.ts'
+import type { ConfigJson } from './config-json.ts'
 import { parseJson, readJson } from './json-file.ts'
 import { LOGIT_SCORE, readLogitScore } from './logit-score.ts'
 import type { ModuleFiles } from './pipeline-modules.ts'
 import { STEP_MODULES, className, readStep } from './pipeline-modules.ts'
 import { ROUTERS, inside, readLines } from './pipeline-lines.ts'
 import type { RouterModule } from './router-json.ts'
-import { readSparse } from './sparse-modules.ts'
+import { SPARSE_MODULES, readSparse } from './sparse-modules.ts'
 import type { Answers, EmbeddingStep, PoolingStep, Route, SparseHead } from './spec.ts'
 
 const ModulesJson = z.array(z.looseObject({ path: z.string(), type: z.string() }))
 
 /** What a folder without modules.json is read with: a language model at its last token, any other as an average. */
-export function defaultPooling(architecture: string | undefined): PoolingStep {
-  const mode = architecture?.endsWith('ForCausalLM') === true ? 'lasttoken' : 'mean'
-  return { kind: 'pooling', modes: [mode], includePrompt: true }
+export function defaultPooling(config: Pick<ConfigJson, 'architectures'>): PoolingStep {
+  return { kind: 'pooling', modes: [isLanguageModel(config) ? 'lasttoken' : 'mean'], includePrompt: true }
 }
 
 const MEAN: PoolingStep = { kind: 'pooling', modes: ['mean'], includePrompt: true }
@@ -65,11 +66,6 @@ export function moduleFolder({ path, type }: RouterModule): ModuleFolder {
 /** The second is what older sparse models call it. */
 const TRANSFORMERS: ReadonlySet<string> = new Set(['Transformer', 'MLMTransformer'])
 const STATIC = 'StaticEmbedding'
-/** Of sparse models, and what is read of their folders. */
-const SPARSE_MODULES: Readonly<Record<string, ModuleFiles>> = {
-  SpladePooling: 'config',
-  SparseStaticEmbedding: 'config-and-weights',
-}
 
 /**
  * A folder without modules.json is a Transformer alone. Throws `model_unsupported` for a module that we lack, or for routes

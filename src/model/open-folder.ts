@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
+import { isClassifier, isMaskedLanguageModel } from './architecture-kind.ts'
 import { parseActivation } from './activation-name.ts'
 import type { ConfigJson } from './config-json.ts'
 import { readConfig } from './config-json.ts'
@@ -12,6 +13,7 @@ import { readLexicalHead } from './lexical-head.ts'
 import { defaultPooling, readPipeline } from './modules-json.ts'
 import { PLAIN_SPLADE } from './sparse-modules.ts'
 import { expectOwnLinks } from './snapshot-links.ts'
+import type { WeightFile } from './safetensors.ts'
 import { openWeights } from './weight-files.ts'
 import { readStaticEmbedding } from './static-embedding.ts'
 import type { Activation, Answers, EmbeddingStep, Head, LexicalHead, ModelSpec } from './spec.ts'
@@ -58,8 +60,6 @@ export async function openFolder(path: string, name = basename(resolve(path))): 
     return { ...shared, ...(await readStaticEmbedding(pipeline.transformer, name)), head }
   }
   const config = await readConfig(pipeline.transformer, name)
-  const isClassifier =
-    config.architectures?.some((architecture) => architecture.endsWith('ForSequenceClassification')) ?? false
   const tokenizer = await readTokenizerSpec(pipeline.transformer, {
     model: name,
     config,
@@ -77,7 +77,7 @@ export async function openFolder(path: string, name = basename(resolve(path))): 
     instruction: shared.prompts[settings.default_prompt_name ?? ''],
   })
   const head: Head =
-    isClassifier || asked?.answers !== undefined
+    isClassifier(config) || asked?.answers !== undefined
       ? readClassificationHead({
           config,
           moduleActivation: settings.activation_fn,
@@ -87,7 +87,8 @@ export async function openFolder(path: string, name = basename(resolve(path))): 
       : readPipelineHead(pipeline, {
           config,
           maxActive: settings.max_active_dims,
-          lexical: await readLexicalHead(folder, config, name),
+          // it stands behind the one vector of a token, and routes may have several
+          lexical: pipeline.routes === undefined ? await readLexicalHead(folder, config, name) : undefined,
           model: name,
         })
   if (pipeline.hasModules && head.kind !== 'classification')
@@ -119,15 +120,13 @@ function readPipelineHead(
   pipeline: Pipeline,
   { config, maxActive, lexical, model }: PipelineHeadOptions,
 ): Head {
-  const [architecture] = config.architectures ?? []
-  const isPlainSplade =
-    !pipeline.hasModules && architecture?.endsWith('ForMaskedLM') === true && SPARSE_NAME.test(model)
+  const isPlainSplade = !pipeline.hasModules && isMaskedLanguageModel(config) && SPARSE_NAME.test(model)
   const sparse = isPlainSplade ? PLAIN_SPLADE : pipeline.sparse
   if (sparse !== undefined) return { ...sparse, ...(maxActive && { maxActive }) }
   const { steps, routes } = pipeline
   return {
     kind: 'embedding',
-    steps: seenSteps(steps, config) ?? [defaultPooling(architecture)],
+    steps: seenSteps(steps, config) ?? [defaultPooling(config)],
     ...(lexical && { lexical }),
     ...(routes && { routes: routes.map((route) => ({ ...route, steps: seenSteps(route.steps, config) })) }),
   }
@@ -140,8 +139,8 @@ function seenSteps<S extends readonly EmbeddingStep[] | undefined>(steps: S, con
 }
 
 /** Buffers such as `position_ids` may be integers; a weight may not. */
-function expectUsable(unusable: Readonly<Record<string, string>>, model: string): void {
-  for (const [tensor, dtype] of Object.entries(unusable)) {
+function expectUsable(unusable: WeightFile['unusable'], model: string): void {
+  for (const [tensor, { dtype }] of Object.entries(unusable)) {
     if (!/\.(weight|bias|gamma|beta)$/.test(tensor)) continue
     throw new ServerError(
       'model_unsupported',

@@ -102,6 +102,15 @@ const OPCODES: Readonly<Record<number, (machine: PickleMachine) => void>> = {
 
 const STOP = code('.')
 
+/**
+ * Of values, marks and entries of the memory, all together: a byte may make a dictionary, which takes a hundred of them. A
+ * tensor takes some forty.
+ */
+const MAX_VALUES = 1_000_000
+
+/** Longer than any that a safe integer needs, as torch.save writes it. */
+const MAX_LONG_BYTES = 8
+
 /** The value of a pickle. Throws `model_unsupported` for a name or an opcode outside the rules, `model_invalid` for a broken one. */
 export function readPickle(bytes: Buffer, rules: PickleRules): PickleValue {
   const machine = new PickleMachine(bytes, rules)
@@ -129,6 +138,7 @@ class PickleMachine {
   /** What was on the stack before each mark. */
   readonly #marks: PickleValue[][] = []
   readonly #memory = new Map<number, PickleValue>()
+  #made = 0
 
   constructor(bytes: Buffer, rules: PickleRules) {
     this.#bytes = bytes
@@ -160,6 +170,7 @@ class PickleMachine {
   }
 
   push(value: PickleValue): void {
+    this.#count()
     this.#stack.push(value)
   }
 
@@ -174,6 +185,7 @@ class PickleMachine {
   }
 
   mark(): void {
+    this.#count()
     this.#marks.push(this.#stack)
     this.#stack = []
   }
@@ -200,6 +212,7 @@ class PickleMachine {
   }
 
   remember(index = this.#memory.size): void {
+    this.#count()
     this.#memory.set(index, this.top())
   }
 
@@ -243,13 +256,22 @@ class PickleMachine {
     return value
   }
 
+  #count(): void {
+    this.#made += 1
+    if (this.#made > MAX_VALUES) throw this.broken(`it makes more than ${MAX_VALUES} values`)
+  }
+
   broken(what: string): ServerError {
     return new ServerError('model_invalid', `${this.#rules.name}: ${what} (byte ${this.#position})`)
   }
 }
 
-/** Little-endian two's complement of any length. */
+/** Little-endian two's complement. */
 function readLong(bytes: Buffer, machine: PickleMachine): number {
+  if (bytes.length > MAX_LONG_BYTES)
+    throw machine.broken(
+      `a number of ${bytes.length} bytes is too large; at most ${MAX_LONG_BYTES} are allowed`,
+    )
   const unsigned = bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n)
   const value = BigInt.asIntN(8 * bytes.length, unsigned)
   if (BigInt.asIntN(54, value) !== value) throw machine.broken(`the number ${value} is too large`)

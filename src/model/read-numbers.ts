@@ -1,9 +1,44 @@
 import { open } from 'node:fs/promises'
 import { ServerError, messageOf } from '../errors.ts'
-import type { TensorRef } from './spec.ts'
+import type { RawTensor } from './safetensors.ts'
 
-/** The numbers of a small tensor as float32. Throws `model_invalid` where the file is cut short. */
-export async function readNumbers({ file, byteOffset, byteLength, dtype }: TensorRef): Promise<Float32Array> {
+interface NumberReader {
+  readonly bytes: number
+  readonly view: (buffer: ArrayBuffer) => ArrayLike<number | bigint>
+}
+
+const READERS: Readonly<Record<string, NumberReader>> = {
+  I32: { bytes: 4, view: (buffer) => new Int32Array(buffer) },
+  I64: { bytes: 8, view: (buffer) => new BigInt64Array(buffer) },
+  F16: { bytes: 2, view: (buffer) => new Float16Array(buffer) },
+  BF16: { bytes: 2, view: widen },
+  F32: { bytes: 4, view: (buffer) => new Float32Array(buffer) },
+  F64: { bytes: 8, view: (buffer) => new Float64Array(buffer) },
+}
+
+/**
+ * The numbers of a vector that no graph holds, as lookup tables are; `what`: how errors call it. Throws `model_unsupported` for
+ * another dtype, `model_invalid` where it is no vector or its file is cut short.
+ */
+export async function readNumbers(
+  { file, byteOffset, byteLength, dtype, shape }: RawTensor,
+  what: string,
+): Promise<Float64Array> {
+  const reader = Object.hasOwn(READERS, dtype) ? READERS[dtype] : undefined
+  if (reader === undefined) {
+    const known = Object.keys(READERS).join(', ')
+    throw new ServerError('model_unsupported', `${what} is ${dtype}; supported are ${known}`)
+  }
+  if (shape.length !== 1 || byteLength !== (shape[0] ?? 0) * reader.bytes) {
+    throw new ServerError(
+      'model_invalid',
+      `${what} [${shape.join(', ')}] is no vector of ${byteLength} bytes of ${dtype}`,
+    )
+  }
+  return Float64Array.from(reader.view(await readBytes(file, byteOffset, byteLength)), Number)
+}
+
+async function readBytes(file: string, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
   const bytes = new Uint8Array(byteLength)
   const handle = await open(file, 'r')
   try {
@@ -14,13 +49,11 @@ export async function readNumbers({ file, byteOffset, byteLength, dtype }: Tenso
   } finally {
     await handle.close()
   }
-  if (dtype === 'F32') return new Float32Array(bytes.buffer)
-  if (dtype === 'F16') return Float32Array.from(new Float16Array(bytes.buffer))
-  if (dtype === 'BF16') return widen(new Uint16Array(bytes.buffer))
-  throw new ServerError('model_invalid', `${file}: a tensor is ${dtype}; it must be F32, F16 or BF16`)
+  return bytes.buffer
 }
 
 /** bfloat16 is the upper half of float32. */
-function widen(halves: Uint16Array): Float32Array {
-  return new Float32Array(Uint32Array.from(halves, (half) => half * 65_536).buffer)
+function widen(buffer: ArrayBuffer): Float32Array {
+  const words = Uint32Array.from(new Uint16Array(buffer), (half) => half << 16)
+  return new Float32Array(words.buffer)
 }

@@ -13,10 +13,15 @@ const MAX_HEADER_BYTES = 100_000_000
 /** What git leaves in place of a large file begins so: no header has such a length. */
 const LFS_POINTER = 'version '
 
-/** What a file holds: tensors that we can use, and the dtypes of those that we cannot, by name. */
+/** A tensor of any dtype, as its file calls it. */
+export interface RawTensor extends Omit<TensorRef, 'dtype'> {
+  readonly dtype: string
+}
+
+/** What a file holds, by name: tensors that a graph can use, and others, such as tables of ids. */
 export interface WeightFile {
   readonly tensors: Readonly<Record<string, TensorRef>>
-  readonly unusable: Readonly<Record<string, string>>
+  readonly unusable: Readonly<Record<string, RawTensor>>
 }
 
 /** Throws `model_invalid`, naming the file and the tensor, where header and file do not agree. */
@@ -30,59 +35,6 @@ export async function readSafetensors(path: string): Promise<WeightFile> {
   } finally {
     await handle.close()
   }
-}
-
-/**
- * The numbers of a vector that is not computed with, as lookup tables are; undefined where there is no such file or tensor. Throws
- * `model_invalid`, or `model_unsupported` for another dtype.
- */
-export async function readNumbers(path: string, tensor: string): Promise<readonly number[] | undefined> {
-  const handle = await open(path, 'r').catch(() => undefined)
-  if (handle === undefined) return undefined
-  try {
-    const { size } = await handle.stat()
-    const name = basename(path)
-    const { header, dataStart } = await readHeader(handle, size, name)
-    if (!Object.hasOwn(header, tensor)) return undefined
-    const { dtype, shape, begin, end } = readEntry(header[tensor], tensor, {
-      file: path,
-      name,
-      dataStart,
-      size,
-    })
-    const read = Object.hasOwn(NUMBERS, dtype) ? NUMBERS[dtype] : undefined
-    if (read === undefined) {
-      const known = Object.keys(NUMBERS).join(', ')
-      throw new ServerError(
-        'model_unsupported',
-        `${name}: tensor ${tensor} is ${dtype}; supported are ${known}`,
-      )
-    }
-    const bytes = new Uint8Array(end - begin)
-    const { bytesRead } = await handle.read(bytes, 0, bytes.length, dataStart + begin)
-    const [count = 0] = shape
-    if (shape.length !== 1 || bytesRead < bytes.length || bytes.length !== count * read.bytes)
-      throw invalid(
-        name,
-        `tensor ${tensor} [${shape.join(', ')}] is no vector of ${bytes.length} bytes of ${dtype}`,
-      )
-    return Array.from(read.view(bytes.buffer), Number)
-  } finally {
-    await handle.close()
-  }
-}
-
-interface NumberReader {
-  readonly bytes: number
-  readonly view: (buffer: ArrayBuffer) => ArrayLike<number | bigint>
-}
-
-const NUMBERS: Readonly<Record<string, NumberReader>> = {
-  I32: { bytes: 4, view: (buffer) => new Int32Array(buffer) },
-  I64: { bytes: 8, view: (buffer) => new BigInt64Array(buffer) },
-  F16: { bytes: 2, view: (buffer) => new Float16Array(buffer) },
-  F32: { bytes: 4, view: (buffer) => new Float32Array(buffer) },
-  F64: { bytes: 8, view: (buffer) => new Float64Array(buffer) },
 }
 
 async function readHeader(handle: FileHandle, size: number, name: string) {
@@ -115,7 +67,7 @@ interface FileFacts {
 
 function collectTensors(header: Record<string, unknown>, facts: FileFacts): WeightFile {
   const tensors: Record<string, TensorRef> = {}
-  const unusable: Record<string, string> = {}
+  const unusable: Record<string, RawTensor> = {}
   const ranges: { name: string; begin: number; end: number }[] = []
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue
@@ -127,8 +79,9 @@ function collectTensors(header: Record<string, unknown>, facts: FileFacts): Weig
       )
     }
     ranges.push({ name, begin, end })
+    const place = { file: facts.file, byteOffset: facts.dataStart + begin, byteLength: end - begin }
     if (!isUsable(dtype)) {
-      unusable[name] = dtype
+      unusable[name] = { ...place, dtype, shape }
       continue
     }
     const byteLength = shape.reduce((product, dim) => product * dim, ELEMENT_BYTES[dtype])
@@ -138,7 +91,7 @@ function collectTensors(header: Record<string, unknown>, facts: FileFacts): Weig
         `tensor ${name} [${shape.join(', ')}] ${dtype} takes ${byteLength} bytes; its range has ${end - begin}`,
       )
     }
-    tensors[name] = { file: facts.file, byteOffset: facts.dataStart + begin, byteLength, dtype, shape }
+    tensors[name] = { ...place, dtype, shape }
   }
   expectNoOverlap(ranges, facts.name)
   return { tensors, unusable }

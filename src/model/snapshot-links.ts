@@ -17,7 +17,8 @@ export async function expectOwnLinks(folder: string, model: string): Promise<voi
   for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
     if (!entry.isSymbolicLink()) continue
     const path = join(entry.parentPath, entry.name)
-    const target = resolve(entry.parentPath, await readlink(path))
+    // to its end, for one link may lead to another; one that ends nowhere is judged by where it points
+    const target = await realpath(path).catch(async () => resolve(entry.parentPath, await readlink(path)))
     if (roots.some((own) => target.startsWith(own + sep))) continue
     throw new ServerError(
       'model_invalid',

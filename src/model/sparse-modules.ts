@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { ServerError } from '../errors.ts'
 import { readJson } from './json-file.ts'
 import type { PipelineLine } from './pipeline-lines.ts'
+import type { ModuleFiles } from './pipeline-modules.ts'
 import { className } from './pipeline-modules.ts'
 import { readNumbers } from './read-numbers.ts'
 import type { FixedWeights, SparseHead } from './spec.ts'
@@ -11,6 +12,12 @@ import { openWeights } from './weight-files.ts'
 
 const POOLING = 'SpladePooling'
 const FIXED = 'SparseStaticEmbedding'
+
+/** By the names of their classes: what is read of their folders. */
+export const SPARSE_MODULES: Readonly<Record<string, ModuleFiles>> = {
+  [POOLING]: 'config',
+  [FIXED]: 'config-and-weights',
+}
 
 const SpladeConfig = z.looseObject({
   pooling_strategy: z.enum(['max', 'sum']).nullish(),
@@ -51,11 +58,7 @@ export async function readSparse(
   }
   const config = await readJson(join(pooling.folder, 'config.json'), SpladeConfig)
   if (config === undefined) throw new ServerError('model_invalid', `${pooling.where}: config.json is missing`)
-  const fixed = await readFixed(
-    lines.filter((line) => line !== main),
-    lines[0] !== main,
-    model,
-  )
+  const fixed = await readFixed(lines, main, model)
   const head: SparseHead = {
     kind: 'sparse',
     pooling: config.pooling_strategy ?? 'max',
@@ -67,10 +70,10 @@ export async function readSparse(
 
 async function readFixed(
   lines: readonly PipelineLine[],
-  isDefault: boolean,
+  main: PipelineLine,
   model: string,
 ): Promise<FixedWeights | undefined> {
-  const [line, another] = lines
+  const [line, another] = lines.filter((other) => other !== main)
   if (line === undefined) return undefined
   const [module, ...rest] = line.modules
   if (module === undefined || className(module.type) !== FIXED || rest.length > 0 || another !== undefined) {
@@ -83,5 +86,11 @@ async function readFixed(
   const weight = tensors['weight']
   if (weight === undefined || weight.shape.length !== 1)
     throw new ServerError('model_invalid', `${module.where}: there is no vector weight`)
-  return { tasks: line.tasks, isDefault, weights: await readNumbers(weight) }
+  const isDefault = lines[0] === line
+  return {
+    tasks: line.tasks,
+    otherTasks: main.tasks,
+    isDefault,
+    weights: Float32Array.from(await readNumbers(weight, `${module.where}: tensor weight`)),
+  }
 }

@@ -107,6 +107,8 @@ export interface LexicalHead {
 export interface FixedWeights {
   /** What such texts are for: `query`. */
   readonly tasks: readonly string[]
+  /** What the texts are for that the model is asked for. */
+  readonly otherTasks: readonly string[]
   /** Whether a text whose kind is unsaid is one. */
   readonly isDefault: boolean
   /** [V] */
@@ -162,6 +164,8 @@ export interface ChatPrompt {
   readonly kind: 'chat'
   /** Jinja. */
   readonly template: string
+  /** Where it stands, as errors say it. */
+  readonly file: string
   /** What it is given besides the messages. */
   readonly variables: Readonly<Record<string, unknown>>
   /** Whether a message's content is a text, or a list of parts that have one. */

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
 import { readJson } from './json-file.ts'
-import { readNumbers } from './safetensors.ts'
+import { readNumbers } from './read-numbers.ts'
+import type { WeightFile } from './safetensors.ts'
 import type { ModelSpec, TensorRef, TokenizerSpec } from './spec.ts'
-import { WEIGHTS, openWeights } from './weight-files.ts'
+import { openWeights, ownEntry } from './weight-files.ts'
 
 export type StaticEmbedding = Pick<ModelSpec, 'modelType' | 'config' | 'tensors' | 'tokenizer'>
 
@@ -21,11 +22,10 @@ const TokenizerJson = z.looseObject({
 
 /** Throws `model_invalid` or `model_unsupported`, naming the file or the tensor. */
 export async function readStaticEmbedding(folder: string, model: string): Promise<StaticEmbedding> {
-  const { tensors } = await openWeights(folder)
-  const own = Object.hasOwn(tensors, 'embedding.weight') ? tensors['embedding.weight'] : undefined
-  const found = own ?? (Object.hasOwn(tensors, 'embeddings') ? tensors['embeddings'] : undefined)
-  const table = expectTable(found, model)
-  const shared = own === undefined ? await readModel2vec(folder, table, model) : {}
+  const weights = await openWeights(folder)
+  const own = ownEntry(weights.tensors, 'embedding.weight')
+  const table = expectTable(own ?? ownEntry(weights.tensors, 'embeddings'), model)
+  const shared = own === undefined ? await readModel2vec(weights, table, model) : {}
   const [rows = 0, width = 0] = table.shape
   const vocabularySize = shared.row_of?.length ?? rows
   return {
@@ -54,13 +54,16 @@ interface Shared {
 }
 
 async function readModel2vec(
-  folder: string,
+  { tensors, unusable }: WeightFile,
   { shape: [rows = 0] }: TensorRef,
   model: string,
 ): Promise<Shared> {
-  const file = join(folder, WEIGHTS)
-  const mapping = await readNumbers(file, 'mapping')
-  const weights = await readNumbers(file, 'weights')
+  const numbersOf = async (name: string) => {
+    const tensor = ownEntry(tensors, name) ?? ownEntry(unusable, name)
+    return tensor && readNumbers(tensor, `${model}: tensor ${name}`)
+  }
+  const mapping = await numbersOf('mapping')
+  const weights = await numbersOf('weights')
   const wrong = mapping?.findIndex((row) => !Number.isInteger(row) || row < 0 || row >= rows) ?? -1
   if (wrong >= 0) {
     throw new ServerError(

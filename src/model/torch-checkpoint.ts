@@ -4,13 +4,17 @@ import { basename } from 'node:path'
 import { ServerError } from '../errors.ts'
 import type { PickleObject, PickleValue } from './pickle-machine.ts'
 import { PickleGlobal, readPickle } from './pickle-machine.ts'
-import type { WeightFile } from './safetensors.ts'
+import type { RawTensor, WeightFile } from './safetensors.ts'
 import { isUsable } from './safetensors.ts'
 import type { TensorRef } from './spec.ts'
 import type { OpenArchive, ZipEntry } from './zip-directory.ts'
 import { readBytes, readZipDirectory } from './zip-directory.ts'
 
-const MAX_PICKLE_BYTES = 100_000_000
+/** Some 250 are written for a tensor. */
+const MAX_PICKLE_BYTES = 20_000_000
+
+/** As many as torch allows. A shape may be shared by any number of tensors, each of which would read it anew. */
+const MAX_AXES = 64
 
 /** Classes of storages: the dtype as safetensors calls it, and the bytes of an element. */
 const STORAGES: Readonly<Record<string, readonly [dtype: string, bytes: number]>> = {
@@ -209,14 +213,14 @@ interface Place {
   readonly entries: ReadonlyMap<string, ZipEntry>
 }
 
-function placeTensors(found: readonly (readonly [string, Tensor])[], place: Place): WeightFile {
+function placeTensors(named: readonly (readonly [string, Tensor])[], place: Place): WeightFile {
   const tensors: [string, TensorRef][] = []
-  const unusable: [string, string][] = []
-  for (const [name, tensor] of found) {
+  const unusable: [string, RawTensor][] = []
+  for (const [name, tensor] of named) {
     const { dtype } = tensor.storage
-    const range = locate(name, tensor, place)
-    if (isUsable(dtype)) tensors.push([name, { file: place.file, ...range, dtype, shape: tensor.shape }])
-    else unusable.push([name, dtype])
+    const found = { file: place.file, ...locate(name, tensor, place), shape: tensor.shape }
+    if (isUsable(dtype)) tensors.push([name, { ...found, dtype }])
+    else unusable.push([name, { ...found, dtype }])
   }
   return { tensors: Object.fromEntries(tensors), unusable: Object.fromEntries(unusable) }
 }
@@ -235,6 +239,8 @@ function locate(
       `storage ${storage.key} has ${entry.byteLength} bytes; its ${elements} elements take more`,
     )
   const count = shape.reduce((product, size) => product * size, 1)
+  if (!Number.isSafeInteger(count))
+    throw invalid(file, `tensor ${name} has a shape of ${count} numbers, more than can be counted`)
   if (offset + count > elements)
     throw invalid(file, `tensor ${name} ends at element ${offset + count} of a storage of ${elements}`)
   if (count > 0 && !isRowByRow(shape, strides)) {
@@ -273,7 +279,7 @@ function isSize(value: PickleValue): value is number {
 }
 
 function isSizes(value: PickleValue): value is number[] {
-  return Array.isArray(value) && value.every(isSize)
+  return Array.isArray(value) && value.length <= MAX_AXES && value.every(isSize)
 }
 
 function invalid(name: string, what: string): ServerError {

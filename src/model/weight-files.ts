@@ -121,7 +121,7 @@ async function openShards(
   format: Format,
 ): Promise<WeightFile> {
   const tensors: Record<string, WeightFile['tensors'][string]> = {}
-  const unusable: Record<string, string> = {}
+  const unusable: Record<string, WeightFile['unusable'][string]> = {}
   const shards = new Map<string, WeightFile>()
   for (const file of shardNames(weightMap, format)) {
     if (!(await exists(join(folder, file))))
@@ -131,9 +131,9 @@ async function openShards(
   for (const [name, file] of Object.entries(weightMap)) {
     const shard = shards.get(file)
     const tensor = shard && ownEntry(shard.tensors, name)
-    const dtype = shard && ownEntry(shard.unusable, name)
+    const other = shard && ownEntry(shard.unusable, name)
     if (tensor !== undefined) tensors[name] = tensor
-    else if (dtype !== undefined) unusable[name] = dtype
+    else if (other !== undefined) unusable[name] = other
     else
       throw new ServerError(
         'model_invalid',
@@ -144,7 +144,7 @@ async function openShards(
 }
 
 /** Names come from files, and `toString` is one that every object seems to have. */
-function ownEntry<X>(record: Readonly<Record<string, X>>, name: string): X | undefined {
+export function ownEntry<X>(record: Readonly<Record<string, X>>, name: string): X | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined
 }
 

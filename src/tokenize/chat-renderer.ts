@@ -2,6 +2,7 @@
 import { Template } from '@huggingface/jinja'
 import { ServerError, messageOf } from '../errors.ts'
 import type { ChatPrompt } from '../model/spec.ts'
+import { renderBounded } from './bounded-template.ts'
 
 export interface AskedPair {
   readonly query: string
@@ -11,11 +12,12 @@ export interface AskedPair {
 }
 
 /**
- * Throws `model_unsupported` for a template that cannot be read, or that leaves a query or a document out: one for other roles
- * would have the model judge nothing.
+ * Throws `model_unsupported`, naming its file, for a template that cannot be read, that takes too many steps, or that leaves a
+ * query or a document out: one for other roles would have the model judge nothing.
  */
-export function makeChatRenderer({ template, variables, contents }: ChatPrompt): (pair: AskedPair) => string {
-  const parsed = parse(template)
+export function makeChatRenderer(prompt: ChatPrompt): (pair: AskedPair) => string {
+  const { template, file, variables, contents } = prompt
+  const parsed = parse(template, file)
   const contentOf = (text: string) => (contents === 'flat' ? text : [{ type: 'text', text }])
   const render = ({ query, document, instruction }: AskedPair): string => {
     const messages = [
@@ -23,23 +25,24 @@ export function makeChatRenderer({ template, variables, contents }: ChatPrompt):
       { role: 'query', content: contentOf(query) },
       { role: 'document', content: contentOf(document) },
     ]
+    const characterCount = query.length + document.length + (instruction?.length ?? 0)
     try {
-      return parsed.render({ tools: null, documents: null, ...variables, messages })
+      return renderBounded(parsed, { tools: null, documents: null, ...variables, messages }, characterCount)
     } catch (error) {
-      throw refuse(`cannot be filled in: ${messageOf(error)}`, error)
+      throw refuse(file, `cannot be filled in: ${messageOf(error)}`, error)
     }
   }
-  expectBothTexts(render)
+  expectBothTexts(render, file)
   return render
 }
 
-function parse(template: string): Template {
+function parse(template: string, file: string): Template {
   try {
     const parsed = new Template(template)
     replaceEnds(parsed.parsed)
     return parsed
   } catch (error) {
-    throw refuse(`cannot be read: ${messageOf(error)}`, error)
+    throw refuse(file, `cannot be read: ${messageOf(error)}`, error)
   }
 }
 
@@ -76,16 +79,16 @@ const ENDS: ReadonlyMap<unknown, number> = new Map([
   ['last', -1],
 ])
 
-function expectBothTexts(render: (pair: AskedPair) => string): void {
+function expectBothTexts(render: (pair: AskedPair) => string, file: string): void {
   const instruction = undefined
   const plain = render({ query: 'alpha', document: 'bravo', instruction })
   const left = [
     ...(render({ query: 'charlie', document: 'bravo', instruction }) === plain ? ['query'] : []),
     ...(render({ query: 'alpha', document: 'foxtrot', instruction }) === plain ? ['document'] : []),
   ]
-  if (left.length > 0) throw refuse(`leaves out what has the role ${left.join(' and ')}`)
+  if (left.length > 0) throw refuse(file, `leaves out what has the role ${left.join(' and ')}`)
 }
 
-function refuse(why: string, cause?: unknown): ServerError {
-  return new ServerError('model_unsupported', `the chat template ${why}`, { cause })
+function refuse(file: string, why: string, cause?: unknown): ServerError {
+  return new ServerError('model_unsupported', `${file}: the chat template ${why}`, { cause })
 }

@@ -1,5 +1,6 @@
 /** Pairs as a prompt puts them: what the model is asked begins and ends each row, whatever is cut between. */
 import type { Tokenizer } from 'tokenizers'
+import { ServerError } from '../errors.ts'
 import type { PairPrompt } from '../model/spec.ts'
 import { cutText } from './cut-text.ts'
 import type { EncodedText } from './encode-long.ts'
@@ -9,9 +10,9 @@ import { packRows } from './pack-rows.ts'
 import type { RowOptions, SideLimit, TokenizedRows } from './protocol.ts'
 import type { PromptRenderer } from './render-prompt.ts'
 import { makeRenderer } from './render-prompt.ts'
-import { capSide, expectRoom, expectTruncation, rowLimit } from './rows.ts'
+import { capSide, expectRoom, expectTruncation, rowLimit, tellTokens } from './rows.ts'
 
-/** Part of the room that a query in a piece of its own may take (mxbai-rerank, FlagEmbedding). */
+/** Part of the room that a query in a piece of its own may take, however short its document (mxbai-rerank, FlagEmbedding). */
 const QUERY_SHARE = 3 / 4
 
 /** Texts that tokenize unlike each other: what their prompts end with alike is no part of them. */
@@ -22,9 +23,21 @@ export class PromptedPairs {
   readonly #prompt: PairPrompt
   readonly #renderer: PromptRenderer
 
-  /** Throws `model_unsupported` for a chat template that cannot be used. */
-  static async open(native: Tokenizer, prompt: PairPrompt): Promise<PromptedPairs> {
-    return new PromptedPairs(native, prompt, await makeRenderer(prompt))
+  /**
+   * Throws `model_unsupported` for a chat template that cannot be used, `model_invalid` where the prompt alone takes all of the
+   * `maxTokens` of a row.
+   */
+  static async open(native: Tokenizer, prompt: PairPrompt, maxTokens = Infinity): Promise<PromptedPairs> {
+    const renderer = await makeRenderer(prompt)
+    const { instruction } = prompt
+    const pieces = renderer.render({ query: '', document: '', instruction })
+    const encoded = await encodeTexts(native, pieces, { needed: maxTokens, keep: 'right' })
+    const tokens = encoded.reduce((sum, { length }) => sum + length, 0)
+    if (tokens >= maxTokens) {
+      const message = `its prompt takes ${tokens} tokens, which leaves no room in rows of ${maxTokens}`
+      throw new ServerError('model_invalid', message)
+    }
+    return new PromptedPairs(native, prompt, renderer)
   }
 
   private constructor(native: Tokenizer, prompt: PairPrompt, renderer: PromptRenderer) {
@@ -115,11 +128,11 @@ class PromptedCall {
     const questionTokens = question?.length ?? 0
     const total = questionTokens + asked.length
     const isLong = total > room.tokens
+    const questionIds = question === undefined ? [] : this.#capQuestion(question, room, pair.index)
     if (isLong) {
       const tokens = total + rowLimit(this.#options).tokens - room.tokens
       expectTruncation({ index: pair.index, tokens, exact: asked.exact }, this.#options)
     }
-    const questionIds = question?.ids.slice(0, Math.floor(QUERY_SHARE * room.tokens)) ?? []
     const left = Math.max(0, room.tokens - questionIds.length)
     const ids = asked.length <= left ? asked.ids : await this.#cut(pair, asked, left)
     const parts = room.fixed.map((fixed, piece) =>
@@ -133,6 +146,20 @@ class PromptedCall {
       textTokens: Math.max(0, tokens - room.prompt),
       truncated: isLong || questionIds.length < questionTokens || pair.query.isCut || pair.document.isCut,
     }
+  }
+
+  /** The piece with the query, which may not take all the room. Throws `text_too_long` where nothing is to be cut. */
+  #capQuestion({ ids, length, exact }: EncodedText, room: Room, index: number): readonly number[] {
+    const { noun, firstIndex, truncate } = this.#options
+    const share = Math.floor(QUERY_SHARE * room.tokens)
+    if (length > share && truncate === 'none') {
+      throw new ServerError(
+        'text_too_long',
+        `the query of ${noun} ${firstIndex + index} has ${tellTokens(length, exact)} tokens with what is asked of it; ` +
+          `of the ${room.tokens} that query and document may have together a query may take ${share}, and truncation is off`,
+      )
+    }
+    return ids.slice(0, share)
   }
 
   /** The document's piece in `left` tokens: its end stays, for there the model answers. */
@@ -167,8 +194,13 @@ class PromptedCall {
     const fixed = encoded.map(({ ids }, piece) => (piece === query || piece === document ? [] : ids))
     const prompt = encoded.reduce((sum, { length }) => sum + length, 0)
     expectRoom(this.#options, prompt)
+    const { tokens, words } = rowLimit(this.#options)
+    if (prompt >= tokens && this.#options.instruction !== undefined) {
+      const message = `the instruction leaves no room for query and document: with it the prompt has ${prompt} tokens; ${words}`
+      throw new ServerError('invalid_request', message)
+    }
     const taken = fixed.reduce((sum, ids) => sum + ids.length, 0)
-    return { fixed, tokens: Math.max(0, rowLimit(this.#options).tokens - taken), prompt }
+    return { fixed, tokens: Math.max(0, tokens - taken), prompt }
   }
 
   /** Texts cut to what their side may have by itself. */

@@ -44,7 +44,8 @@ serveCalls<TokenizeCalls>({
     const full = prompt.text === '' ? texts : texts.map((text) => prompt.text + text)
     const encoded = await encodeTexts(opened.native, full, wanted(options))
     const unpooledTokens = prompt.pooled ? 0 : await opened.promptLengths.of(prompt.text)
-    return move(singleRows(encoded, opened.template.single, unpooledTokens, options))
+    const { single } = options.isBare === true ? BARE : opened.template
+    return move(singleRows(encoded, single, unpooledTokens, options))
   },
 
   async query({ tokenizer, text, options }) {
@@ -106,7 +107,7 @@ async function open(spec: TokenizerSpec): Promise<OpenTokenizer> {
   expectKnownSpecials(template, spec)
   const promptLengths = new PromptLengths((prompt) => countPrompt(native, template, prompt))
   const { pairPrompt } = spec
-  const prompted = pairPrompt && (await PromptedPairs.open(native, pairPrompt))
+  const prompted = pairPrompt && (await PromptedPairs.open(native, pairPrompt, spec.maxTokens))
   return { native, template, promptLengths, prompted }
 }
 

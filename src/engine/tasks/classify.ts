@@ -17,10 +17,10 @@ export async function classify(
   expectReadable(texts, 'text')
   if (pairs !== undefined) expectSeconds(texts, pairs)
   else expectSingles(spec)
-  const { prompt, instruction, ignoredPrompt } = findPairPrompt(spec, task)
+  const { prompt, instruction, told, ignoredPrompt } = findPairPrompt(spec, task)
   const result = await served.lane.submit({
     noun: 'text',
-    sizes: sizesOf(texts, { prompt, others: pairs }),
+    sizes: sizesOf(texts, { prompt: told, others: pairs }),
     wantsTokens: false,
     tokenizeFirst: truncate === 'none',
     tokenize: (from, to) => {

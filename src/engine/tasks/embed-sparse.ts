@@ -1,11 +1,14 @@
+import { cancelled } from '../../errors.ts'
 import type { FixedWeights } from '../../model/spec.ts'
 import type { CallOptions, EmbedSparseResult, EmbedSparseTask, PromptChoice } from '../../task.ts'
 import { expectReadable } from '../expect-readable.ts'
-import { findPrompt, synonymsOf } from '../find-prompt.ts'
+import { endOfChunk } from '../feed-rows.ts'
+import { findPrompt } from '../find-prompt.ts'
+import { findRoute } from '../find-route.ts'
 import type { TokenizedRows } from '../../tokenize/tokenizer.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
-import { weighWords } from '../word-weights.ts'
+import { lookUpWords, weighWords } from '../word-weights.ts'
 
 export async function embedSparse(
   served: ServedModel,
@@ -17,7 +20,7 @@ export async function embedSparse(
   const { spec, tokenizer } = served.model
   const head = spec.head.kind === 'sparse' ? spec.head : undefined
   if (head?.fixed !== undefined && isFixed(head.fixed, task.prompt)) {
-    return lookUp(served, { task, weights: head.fixed.weights, options })
+    return lookUp(served, { task, weights: head.fixed.weights, maxActive: head.maxActive, options })
   }
   const { prompt, ignoredPrompt } = findPrompt(spec, task.prompt)
   const lexical = spec.head.kind === 'embedding' ? spec.head.lexical : undefined
@@ -49,45 +52,52 @@ function splitRows({ ids, bounds }: TokenizedRows): Int32Array[] {
   return Array.from({ length: bounds.length - 1 }, (_, b) => ids.slice(bounds[b], bounds[b + 1]))
 }
 
-/** What a text is for tells; the name of a prompt too. */
-function isFixed({ tasks, isDefault }: FixedWeights, choice: PromptChoice | undefined): boolean {
-  if (choice === undefined || 'text' in choice) return isDefault
-  return [choice.name, ...synonymsOf(choice.name)].some((name) => tasks.includes(name))
+/** Whether a text goes the way of those with fixed weights: chosen among two as among a dense model's routes. */
+function isFixed({ tasks, otherTasks, isDefault }: FixedWeights, choice: PromptChoice | undefined): boolean {
+  const fixed = { tasks }
+  const routes = isDefault ? [fixed, { tasks: otherTasks }] : [{ tasks: otherTasks }, fixed]
+  return routes[findRoute(routes, choice)] === fixed
 }
 
 interface LookUp {
   readonly task: EmbedSparseTask
   /** [V] */
   readonly weights: Float32Array
+  /** Of the model's head. */
+  readonly maxActive: number | undefined
   readonly options: CallOptions
 }
 
 /** The fixed weight of every token that a text holds, whatever their number and order: nothing waits for the device. */
-async function lookUp(served: ServedModel, { task, weights, options }: LookUp): Promise<EmbedSparseResult> {
-  const { model, info } = served
+async function lookUp(
+  served: ServedModel,
+  { task, weights, maxActive, options }: LookUp,
+): Promise<EmbedSparseResult> {
+  const { spec, tokenizer } = served.model
+  const { texts } = task
   const startMs = performance.now()
-  const { prompt, ignoredPrompt } = findPrompt(model.spec, task.prompt)
-  const { signal } = options
-  const tokens = await model.tokenizer.tokenize(task.texts, { prompt, addSpecialTokens: false, signal })
-  const limit = Math.min(task.maxTokens ?? Infinity, info.maxTokens)
+  const { prompt, ignoredPrompt } = findPrompt(spec, task.prompt)
+  const sizes = sizesOf(texts, { prompt })
+  const pairs: Float32Array[] = []
   let textTokens = 0
   let truncatedItems = 0
-  const pairs = tokens.map((row, index) => {
-    const kept = row.slice(0, limit)
-    textTokens += kept.length
-    if (kept.length < row.length) truncatedItems++
-    options.onProgress?.(index + 1, tokens.length)
-    const ids = [...new Set(kept.map(({ id }) => id))].sort((a, b) => a - b)
-    return Float32Array.from(ids.flatMap((id) => (weights[id] ? [id, weights[id]] : [])))
-  })
+  for (let from = 0; from < texts.length; from = pairs.length) {
+    if (options.signal?.aborted) throw cancelled()
+    const rowsAsked = { ...rowOptions(served, task, { noun: 'text', firstIndex: from }), isBare: true }
+    const rows = await tokenizer.texts(texts.slice(from, endOfChunk(sizes, from)), prompt, rowsAsked)
+    textTokens += rows.textTokens
+    truncatedItems += rows.truncatedRows
+    for (const ids of splitRows(rows)) pairs.push(keepGreatest(lookUpWords(ids, weights), maxActive))
+    options.onProgress?.(pairs.length, texts.length)
+  }
   const timing = { tokenizeMs: performance.now() - startMs, queueMs: 0, runMs: 0 }
   return { ...factsOf(served, { textTokens, truncatedItems, timing }, ignoredPrompt), pairs }
 }
 
-/** Those of the greatest weights, in the order that they had. */
+/** Those of the greatest weights, whatever their signs, in the order that they had. */
 export function keepGreatest(pairs: Float32Array, count = Infinity): Float32Array {
   if (pairs.length / 2 <= count) return pairs
-  const weightOf = (place: number) => pairs[2 * place + 1] as number
+  const weightOf = (place: number) => Math.abs(pairs[2 * place + 1] as number)
   const places = Array.from({ length: pairs.length / 2 }, (_, place) => place)
   const kept = places.sort((a, b) => weightOf(b) - weightOf(a) || a - b).slice(0, count)
   return Float32Array.from(

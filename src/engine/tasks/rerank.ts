@@ -23,7 +23,7 @@ export async function rerank(
     )
   }
   const { spec, tokenizer } = served.model
-  const { prompt, instruction, ignoredPrompt } = findPairPrompt(spec, task)
+  const { prompt, instruction, told, ignoredPrompt } = findPairPrompt(spec, task)
   const isAsked = spec.tokenizer.pairPrompt !== undefined
   const isReadOnce = typeof task.query === 'string' && !isAsked
   const [first = ''] = queries
@@ -41,10 +41,10 @@ export async function rerank(
   }
   const result = await served.lane.submit({
     noun: 'document',
-    // A query that all documents share is tokenized once, with its prompt; a model that is asked reads it each time.
+    // A query that all documents share is tokenized once, with its prompt; a model that is asked reads all of it each time.
     sizes: sizesOf(
       documents,
-      isReadOnce ? {} : { prompt, others: documents.map((_, n) => queries[n] ?? first) },
+      isReadOnce ? {} : { prompt: told, others: documents.map((_, n) => queries[n] ?? first) },
     ),
     wantsTokens: false,
     tokenizeFirst: truncate === 'none',

@@ -29,15 +29,28 @@ export function readRotary(config: ConfigReader, options: RopeOptions): RotaryPl
       `config.json makes heads ${headWidth} numbers wide; rotary positions turn an even number, of ${WIDEST_HEAD} at most`,
     )
   }
-  const parameters = config.section('rope_parameters')
-  const own = (layerType && parameters?.section(layerType)) ?? parameters
-  const scaling = own ?? (scaled ? config.section('rope_scaling') : undefined)
-  const theta = own?.has('rope_theta') ? own.positive('rope_theta') : config.positive(thetaKey, options.theta)
+  const scaling = parametersOf(config, layerType, scaled)
+  const theta = scaling?.has('rope_theta')
+    ? scaling.positive('rope_theta')
+    : config.positive(thetaKey, options.theta)
   for (const place of [config, scaling]) place?.expect('partial_rotary_factor', [1])
   const plain = Array.from({ length: headWidth / 2 }, (_, j) => theta ** ((-2 * j) / headWidth))
   if (scaling === undefined) return { frequencies: plain }
   const kind = scaling.choice(scaling.nameOf('rope_type', 'type'), KINDS, 'default')
   return kind(plain, { scaling, config, theta, headWidth })
+}
+
+/** Where a folder has both forms, the older one takes the place of the newer, or, of one kind of layer, is laid over it. */
+function parametersOf(
+  config: ConfigReader,
+  layerType: RopeOptions['layerType'],
+  scaled: boolean,
+): ConfigReader | undefined {
+  const older = scaled ? config.section('rope_scaling') : undefined
+  const newer = config.section('rope_parameters')
+  if (layerType === undefined) return older === undefined || older.isEmpty ? newer : older
+  const own = newer?.section(layerType) ?? newer
+  return own === undefined || older === undefined ? (own ?? older) : own.overlaid(older)
 }
 
 interface Scaled {

@@ -8,6 +8,7 @@ import type {
   LayersStep,
   LexicalHead,
   PoolingStep,
+  Route,
 } from '../../model/spec.ts'
 import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
@@ -61,7 +62,8 @@ type EmbeddingHead = Extract<Head, { kind: 'embedding' }>
 /**
  * One vector a row, or one for each route, side by side: the pipelines behind one Transformer are small, so a row goes
  * through all of them and the engine takes the part that is asked for. Throws `model_unsupported` where routes make vectors
- * of different kinds.
+ * of different kinds,
+ * or of different tokens.
  */
 export function buildEmbeddingHead(
   shop: EmbeddingShop,
@@ -71,11 +73,12 @@ export function buildEmbeddingHead(
   if (lexical !== undefined)
     return weighTokens(shop, states, { made: buildEmbedding(shop, states, steps), lexical })
   if (routes.length === 0) return buildEmbedding(shop, states, steps)
+  expectSameTokens(routes)
   const made = routes.map(({ steps }) => buildEmbedding(shop, states, steps))
   const [first, ...others] = made as [HeadOutputs, ...HeadOutputs[]]
   for (const [index, { output, vectorWidth }] of others.entries()) {
     if (output.shape[1] === first.output.shape[1] && vectorWidth === first.vectorWidth) continue
-    const [a, z] = [routes[0], routes[index + 1]].map((route) => route?.tasks.join('+') || 'default')
+    const [a, z] = [nameOf(routes[0]), nameOf(routes[index + 1])]
     throw new ServerError(
       'model_unsupported',
       `route ${a} makes vectors of ${first.vectorWidth} numbers and ${z} of ${vectorWidth}; all or none must be normalized and as long`,
@@ -86,6 +89,45 @@ export function buildEmbeddingHead(
     1,
   )
   return { output, vectorWidth: first.vectorWidth, tokens: first.tokens }
+}
+
+/** Which tokens of a row are pooled, and what its tokens are, is one thing for all routes. */
+function expectSameTokens(routes: readonly Route[]): void {
+  const [first, ...others] = routes
+  for (const route of others) {
+    const names = `routes ${nameOf(first)} and ${nameOf(route)}`
+    if (poolsPrompt(first) !== poolsPrompt(route))
+      throw new ServerError(
+        'model_unsupported',
+        `${names} differ in include_prompt; all or none must have it`,
+      )
+    if (JSON.stringify(tokenSteps(first)) === JSON.stringify(tokenSteps(route))) continue
+    const [a, z] = [first, route].map(
+      (one) =>
+        tokenSteps(one)
+          .map(({ kind }) => kind)
+          .join(', ') || 'nothing',
+    )
+    throw new ServerError(
+      'model_unsupported',
+      `${names} differ in what tokens go through, ${a} and ${z}; it must be the same modules`,
+    )
+  }
+}
+
+function nameOf(route: Route | undefined): string {
+  return route?.tasks.join('+') || 'default'
+}
+
+function poolsPrompt(route: Route | undefined): boolean {
+  return route?.steps.find((step) => step.kind === 'pooling')?.includePrompt ?? true
+}
+
+/** Weights are told by the place of their bytes. */
+function tokenSteps(route: Route | undefined): readonly EmbeddingStep[] {
+  return (route?.steps ?? []).filter(
+    (step) => step.kind === 'layers' || ('perToken' in step && step.perToken),
+  )
 }
 
 /** Behind the vector of each token its weight; one below 0 counts for nothing, which is left to the engine. */

@@ -59,6 +59,23 @@ test.each([
   ])
 })
 
+test('few documents are read at a time where what is told with each of them is long', async () => {
+  const documents = Array.from({ length: 20 }, (_, n) => `${n}`)
+  const instruction = 'x'.repeat(60_000)
+  const counts = async (model: ReturnType<typeof modelOf>, more: object) =>
+    (await rerank(model, { documents, ...more })).calls.map(({ texts }) => texts.length)
+  expect(await counts(modelOf(PROMPT), { instruction })).toEqual([4, 4, 4, 4, 4])
+  expect(await counts(modelOf({ ...PROMPT, instruction }), {})).toEqual([4, 4, 4, 4, 4])
+  expect(await counts(modelOf(PROMPT), {})).toEqual([20])
+})
+
+test('few pairs to classify are read at a time likewise', async () => {
+  const texts = Array.from({ length: 20 }, (_, n) => `${n}`)
+  const model = modelOf({ ...PROMPT, instruction: 'x'.repeat(60_000) })
+  await engineOf([model]).classify({ kind: 'classify', ...ANY, texts, pairs: texts })
+  expect(model.tokenizer.calls.map((call) => call.texts.length)).toEqual([4, 4, 4, 4, 4])
+})
+
 test('an instruction is as long as a prompt may be', async () => {
   await expect(rerank(modelOf(PROMPT), { instruction: 'x'.repeat(65_537) })).rejects.toMatchObject({
     code: 'invalid_request',

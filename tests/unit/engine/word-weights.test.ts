@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { cutTokens, weighWords } from '../../../src/engine/word-weights.ts'
+import { cutTokens, lookUpWords, weighWords } from '../../../src/engine/word-weights.ts'
 
 const NONE = { skippedIds: [] }
 
@@ -11,6 +11,12 @@ test('a word has the greatest weight of its places; special tokens and words of 
   }
   expect([...weighWords(row, { skippedIds: [0, 2] })]).toEqual([5, 1, 9, 0.75])
   expect([...weighWords({ ...row, ids: row.ids.subarray(0, 1) }, NONE)]).toEqual([0, 3])
+})
+
+test('fixed weights are those of the words that stand in a row; a word beyond the table has none', () => {
+  const weights = Float32Array.of(0, 0.5, 0, -2)
+  expect([...lookUpWords(Int32Array.of(3, 1, 3, 2, 9), weights)]).toEqual([1, 0.5, 3, -2])
+  expect([...lookUpWords(new Int32Array(), weights)]).toEqual([])
 })
 
 test('what stands behind the vectors of tokens is cut off', () => {

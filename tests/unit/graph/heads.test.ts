@@ -138,25 +138,51 @@ test('WeightedLayerPooling of another number of layers than the model has is ref
   )
 })
 
-test('routes stand side by side, each with its length', async () => {
+/** Of routes with these steps, for task0, task1 and so on. */
+function routed(...lines: readonly (readonly EmbeddingStep[])[]) {
   const b = new GraphBuilder()
   const states = b.gather(b.tensor(ref([50, 4])), b.input('ids'))
-  const shop = { b, kernels: TARGETS['cpu-f32'].kernels }
-  const of = (...lines: readonly (readonly EmbeddingStep[])[]) =>
-    buildEmbeddingHead(shop, states, {
-      kind: 'embedding',
-      steps: lines[0] ?? [],
-      routes: lines.map((steps, index) => ({ tasks: [`task${index}`], steps })),
-    })
-  const { output, vectorWidth } = of([pooling('mean'), NORMALIZE], [pooling('cls'), NORMALIZE])
+  return buildEmbeddingHead({ b, kernels: TARGETS['cpu-f32'].kernels }, states, {
+    kind: 'embedding',
+    steps: lines[0] ?? [],
+    routes: lines.map((steps, index) => ({ tasks: [`task${index}`], steps })),
+  })
+}
+
+test('routes stand side by side, each with its length', async () => {
+  const { output, vectorWidth } = routed([pooling('mean'), NORMALIZE], [pooling('cls'), NORMALIZE])
   expect(output.shape).toEqual(['B', 10])
   expect(vectorWidth).toBe(4)
   await expectRefusal(
-    () => of([pooling('mean')], [pooling('cls'), dense(3, 4)]),
+    () => routed([pooling('mean')], [pooling('cls'), dense(3, 4)]),
     'model_unsupported',
     'route task0 makes vectors of 4 numbers and task1 of 3',
   )
-  await expectRefusal(() => of([pooling('mean')], [pooling('cls'), NORMALIZE]), 'model_unsupported', 'task1')
+  await expectRefusal(
+    () => routed([pooling('mean')], [pooling('cls'), NORMALIZE]),
+    'model_unsupported',
+    'task1',
+  )
+})
+
+test('routes of which one leaves the prompt out of its pooling are refused', async () => {
+  const plain: EmbeddingStep = { kind: 'pooling', modes: ['mean'], includePrompt: false }
+  expect(routed([plain], [{ ...plain, modes: ['cls'] }]).output.shape).toEqual(['B', 8])
+  await expectRefusal(
+    () => routed([pooling('mean')], [plain]),
+    'model_unsupported',
+    'routes task0 and task1 differ in include_prompt',
+  )
+})
+
+test('routes whose tokens go through other modules are refused', async () => {
+  const unit: EmbeddingStep = { kind: 'normalize', perToken: true }
+  expect(routed([unit, pooling('mean')], [unit, pooling('cls')]).output.shape).toEqual(['B', 8])
+  await expectRefusal(
+    () => routed([pooling('mean')], [unit, pooling('mean')]),
+    'model_unsupported',
+    'routes task0 and task1 differ in what tokens go through, nothing and normalize',
+  )
 })
 
 test.each([

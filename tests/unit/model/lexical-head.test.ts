@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { copyFile, writeFile } from 'node:fs/promises'
+import { copyFile, cp, readdir, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import { expectRefusal } from './expect-refusal.ts'
@@ -19,6 +19,25 @@ test('another family has no such head, whatever lies in its folder', async () =>
   const folder = await copyFixture('bert-cls')
   await copyFile(join(GOLDEN, 'sparse_linear.pt'), join(folder, 'sparse_linear.pt'))
   expect((await openFolder(folder)).head).not.toHaveProperty('lexical')
+})
+
+test('a model with routes has no such head, for its texts have pipelines of their own', async () => {
+  const type = 'sentence_transformers.models'
+  const folder = await copyFixture('sparse/bge-m3-words', {
+    'modules.json': [{ path: '', type: `${type}.Router` }],
+    'router_config.json': {
+      types: { body: `${type}.Transformer`, mean: `${type}.Pooling`, cls: `${type}.Pooling` },
+      structure: { query: ['body', 'mean'], document: ['body', 'cls'] },
+    },
+    'mean/config.json': { pooling_mode: 'mean' },
+    'cls/config.json': { pooling_mode: 'cls' },
+  })
+  const top = await readdir(folder)
+  for (const name of top.filter((file) => file !== 'modules.json' && file !== 'router_config.json'))
+    await cp(join(folder, name), join(folder, 'body', name), { recursive: true })
+  const { head } = await openFolder(folder)
+  expect(head).toHaveProperty('routes')
+  expect(head).not.toHaveProperty('lexical')
 })
 
 test('a file of another width, or that is none, is refused', async () => {

@@ -81,7 +81,12 @@ test('a folder that calls itself a CrossEncoder is asked by its template, withou
   })
   const { head, tokenizer } = await openFolder(folder)
   expect(head).toMatchObject({ answers: { yes: await idOf(folder, 'yes') } })
-  expect(tokenizer.pairPrompt).toMatchObject({ kind: 'chat', template: TEMPLATE, contents: 'flat' })
+  expect(tokenizer.pairPrompt).toMatchObject({
+    kind: 'chat',
+    template: TEMPLATE,
+    file: 'model/chat_template.jinja',
+    contents: 'flat',
+  })
 })
 
 test("a folder's modules say what it is, whatever its name", async () => {
@@ -131,7 +136,11 @@ test('a template may stand in tokenizer_config.json, alone or as the default of 
       join(folder, 'tokenizer_config.json'),
       JSON.stringify({ ...config, chat_template: given }),
     )
-    expect((await openFolder(folder)).tokenizer.pairPrompt).toMatchObject({ kind: 'chat', template })
+    expect((await openFolder(folder)).tokenizer.pairPrompt).toMatchObject({
+      kind: 'chat',
+      template,
+      file: 'model/tokenizer_config.json',
+    })
   }
 })
 
@@ -153,6 +162,40 @@ test('a name that says no more than that it reranks is refused, with the names t
     'chat_template.jinja',
     'Qwen3-Reranker (qwen3), zerank (qwen3), mxbai-rerank-v2 (qwen2)',
   )
+})
+
+test.each([
+  ['served', 'model', 'jinaai/jina-reranker-v3', ['JinaForRanking']],
+  ['its folder', 'my-reranker', 'alias', ['BertModel']],
+  ["its repository's", 'models--org--rerank/snapshots/0123', 'alias', undefined],
+])(
+  'a name that says it reranks, %s, with an architecture that gives no score is refused',
+  async (...given) => {
+    const [, name, served, architectures] = given
+    const folder = await copy('qwen3-reranker', {}, name)
+    const config = await readObject(join(folder, 'config.json'))
+    await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, architectures }))
+    await expectRefusal(
+      () => openFolder(folder, served),
+      'model_unsupported',
+      `its name says that it reranks, but its architecture is ${architectures?.[0] ?? 'no architecture'}`,
+    )
+  },
+)
+
+test('an embedder that was made from a reranker, or has modules, stays one', async () => {
+  const folder = await copy('qwen3-reranker')
+  const config = { ...(await readObject(join(folder, 'config.json'))), architectures: ['Qwen3Model'] }
+  const made = { ...config, _name_or_path: 'org/some-reranker' }
+  await writeFile(join(folder, 'config.json'), JSON.stringify(made))
+  expect((await openFolder(folder, 'some-model')).head.kind).toBe('embedding')
+  const type = 'sentence_transformers.models'
+  const modules = [
+    { path: '', type: `${type}.Transformer` },
+    { path: '1_Dropout', type: `${type}.Dropout` },
+  ]
+  await writeFile(join(folder, 'modules.json'), JSON.stringify(modules))
+  expect((await openFolder(folder, 'some-reranker')).head.kind).toBe('embedding')
 })
 
 test('an answer that the vocabulary lacks is refused by its name', async () => {

@@ -61,7 +61,7 @@ const SETTINGS: readonly (readonly [fault: string, changes: object, code: ErrorC
       'num_hidden_layers',
       'at most 10000',
     ],
-    ['ten thousand layers', { num_hidden_layers: 10_000 }, 'model_invalid', 'layer.2.'],
+    ['ten thousand layers', { num_hidden_layers: 10_000 }, 'model_invalid', 'at most 1000'],
     [
       'an absurd number of labels',
       { architectures: ['BertForSequenceClassification'], num_labels: 1e12 },
@@ -407,6 +407,24 @@ test.each([WEIGHTS, 'config.json', '1_Pooling', '1_Pooling/config.json'])(
     )
   },
 )
+
+test('a snapshot whose file is a link to a link out of its model’s cache is refused', async () => {
+  const folder = await snapshotWith(WEIGHTS, 'elsewhere/x')
+  const blob = join(folder, '../../blobs/y')
+  await mkdir(dirname(blob), { recursive: true })
+  await rename(join(folder, WEIGHTS), blob)
+  await symlink(blob, join(folder, WEIGHTS))
+  await expectRefusal(() => load(folder), 'model_invalid', `${WEIGHTS} is a link to`, 'elsewhere/x')
+})
+
+test('a snapshot’s link that ends nowhere is judged by where it points', async () => {
+  const folder = await snapshotWith(WEIGHTS, 'models--org--name/blobs/x')
+  await symlink('/nowhere/at/all', join(folder, 'left'))
+  await expectRefusal(() => load(folder), 'model_invalid', 'left is a link to /nowhere/at/all')
+  await rm(join(folder, 'left'))
+  await symlink('../../blobs/missing', join(folder, 'left'))
+  expect(await load(folder)).toBeUndefined()
+})
 
 test('a snapshot whose files are links into its own blobs is read', async () => {
   expect(await load(await snapshotWith(WEIGHTS, 'models--org--name/blobs/x'))).toBeUndefined()

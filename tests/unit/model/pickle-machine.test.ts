@@ -85,3 +85,21 @@ test('a list that holds itself is no danger', () => {
   const list = read(']q\x00h\x00a') as PickleValue[]
   expect(list[0]).toBe(list)
 })
+
+test.each([
+  ['dictionaries', '}'],
+  ['marks', '('],
+  ['numbers thrown away', 'N0'],
+  ['entries of the memory', '\x94'],
+])('more %s than a checkpoint needs are refused with the limit', (_, code) => {
+  expect(() => read('N', code.repeat(1_000_001))).toThrow(
+    expect.objectContaining({
+      code: 'model_invalid',
+      message: expect.stringContaining('more than 1000000 values'),
+    }),
+  )
+})
+
+test('a number longer than any that counts is refused before it is reckoned', () => {
+  expect(() => read(`\x8a\xff${'\x00'.repeat(255)}`)).toThrow('a number of 255 bytes is too large')
+})

@@ -145,7 +145,7 @@ test.each([
   await expectInvalid(withHeader({ w: tensor }, [new Uint8Array(8)]), 'tensor w has no dtype, shape')
 })
 
-test('tensors of a dtype that we cannot use are listed apart, with their dtype', async () => {
+test('tensors of a dtype that we cannot use are listed apart, with their dtype and their place', async () => {
   const path = await write(
     safetensors({
       position_ids: { dtype: 'I64', shape: [2], bytes: new Uint8Array(16) },
@@ -154,7 +154,12 @@ test('tensors of a dtype that we cannot use are listed apart, with their dtype',
     }),
   )
   const { tensors, unusable } = await readSafetensors(path)
-  expect(unusable).toEqual({ position_ids: 'I64', mask: 'BOOL' })
+  expect(unusable).toEqual({
+    position_ids: { file: path, byteOffset: expect.any(Number), byteLength: 16, dtype: 'I64', shape: [2] },
+    mask: { file: path, byteOffset: expect.any(Number), byteLength: 4, dtype: 'BOOL', shape: [4] },
+  })
+  const { position_ids: ids, mask } = unusable
+  expect((mask?.byteOffset ?? NaN) - (ids?.byteOffset ?? NaN)).toBe(16)
   expect(Object.keys(tensors)).toEqual(['weight'])
 })
 

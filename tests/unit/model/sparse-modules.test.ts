@@ -49,10 +49,11 @@ const routed = (structure: object, type = FIXED) => ({
 
 test('a route of fixed weights is read with its numbers', async () => {
   const structure = { document: ['doc', 'pool'], query: ['idf'] }
-  const fixed = { tasks: ['query'], isDefault: false, weights: Float32Array.of(0.5, 0, 2) }
+  const weights = Float32Array.of(0.5, 0, 2)
+  const fixed = { tasks: ['query'], otherTasks: ['document'], isDefault: false, weights }
   expect(await sparseOf(routed(structure))).toMatchObject({ fixed })
   const first = await sparseOf(routed({ query: ['idf'], document: ['doc', 'pool'] }))
-  expect(first).toMatchObject({ fixed: { tasks: ['query'], isDefault: true } })
+  expect(first).toMatchObject({ fixed: { tasks: ['query'], otherTasks: ['document'], isDefault: true } })
 })
 
 test('modules that we lack beside SpladePooling are refused by name', async () => {

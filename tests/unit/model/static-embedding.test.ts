@@ -4,6 +4,7 @@ import { neededFiles } from '../../../src/model/needed-files.ts'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import { expectRefusal } from './expect-refusal.ts'
 import { copyFixture, makeFolder } from './model-folder.ts'
+import { checkpoint, floatTensor } from './torch-bytes.ts'
 
 const TYPE = 'sentence_transformers.models.StaticEmbedding'
 const MODULES = [{ idx: 0, name: '0', path: 'table', type: TYPE }]
@@ -15,11 +16,7 @@ interface Numbers {
   readonly bytes: Uint8Array
 }
 
-function numbers(
-  dtype: string,
-  values: Float32Array | BigInt64Array | Int32Array,
-  shape = [values.length],
-): Numbers {
+function numbers(dtype: string, values: NodeJS.TypedArray, shape = [values.length]): Numbers {
   return { dtype, shape, bytes: new Uint8Array(values.buffer) }
 }
 
@@ -55,6 +52,49 @@ test('sizes are those of the table, ids those of the mapping', async () => {
   expect(spec.config['row_of']).toEqual(Int32Array.of(2, 0, 1, 2, 2))
   expect(spec.tokenizer).toMatchObject({ isBare: true, vocabularySize: 5, maxTokens: undefined })
   expect(buildGraph(spec, 'cpu-f32')).toMatchObject({ vocabularySize: 5, vectorWidth: 2 })
+})
+
+test('mapping and weights are read from whichever file holds them', async () => {
+  const mapping = BigInt64Array.of(2n, 0n)
+  const weights = Float32Array.of(0.5, 2)
+  const files = { 'modules.json': MODULES, 'table/tokenizer.json': TOKENIZER }
+  const sharded = await makeFolder({
+    ...files,
+    'table/model.safetensors.index.json': {
+      weight_map: { embeddings: '1.safetensors', mapping: '2.safetensors', weights: '1.safetensors' },
+    },
+    'table/1.safetensors': safetensors({ embeddings: EMBEDDINGS, weights: numbers('F32', weights) }),
+    'table/2.safetensors': safetensors({ mapping: numbers('I64', mapping) }),
+  })
+  const type = 'LongStorage'
+  const pickled = await makeFolder({
+    ...files,
+    'table/pytorch_model.bin': checkpoint({
+      embeddings: floatTensor([3, 2], [0, 1, 2, 3, 4, 5]),
+      mapping: floatTensor([2], [], { type, bytes: new Uint8Array(mapping.buffer), elements: 2 }),
+      weights: floatTensor([2], [...weights]),
+    }),
+  })
+  for (const folder of [sharded, pickled]) {
+    const { config } = await openFolder(folder)
+    expect(config['row_of']).toEqual(Int32Array.of(2, 0))
+    expect(config['weights']).toEqual(weights)
+  }
+})
+
+test.each([
+  ['I32', Int32Array.of(1, -2, 3)],
+  ['F16', Float16Array.of(1, -2, 3)],
+  ['BF16', Uint16Array.of(0x3f80, 0xc000, 0x4040)],
+  ['F64', Float64Array.of(1, -2, 3)],
+])('weights of %s are the numbers that they stand for', async (dtype, values) => {
+  const { config } = await openFolder(await model2vec({ weights: numbers(dtype, values) }))
+  expect(config['weights']).toEqual(Float32Array.of(1, -2, 3))
+})
+
+test('weights that are no vector are refused with their shape', async () => {
+  const folder = await model2vec({ weights: numbers('F32', new Float32Array(3), [3, 1]) })
+  await expectRefusal(() => openFolder(folder), 'model_invalid', 'tensor weights [3, 1] is no vector')
 })
 
 test('the limit and the side of tokenizer.json hold', async () => {

@@ -76,8 +76,8 @@ test('tensors that share a storage are found at their offsets', async () => {
   expect(bytesOf('whole')).toEqual(floats(1, 2, 3, 4, 5, 6))
 })
 
-test('tensors of a dtype that we cannot use are listed apart, with their dtype', async () => {
-  const { tensors, unusable } = await openBytes(
+test('tensors of a dtype that we cannot use are listed apart, with their dtype and their place', async () => {
+  const { path, tensors, unusable } = await openBytes(
     checkpoint({
       ids: floatTensor([2], [], { type: 'LongStorage', bytes: bytes(16), elements: 2 }),
       double: floatTensor([1], [], { type: 'DoubleStorage', bytes: bytes(8), elements: 1 }),
@@ -85,7 +85,12 @@ test('tensors of a dtype that we cannot use are listed apart, with their dtype',
     }),
   )
   expect(tensors).toEqual({})
-  expect(unusable).toEqual({ ids: 'I64', double: 'F64', mask: 'BOOL' })
+  const byteOffset = expect.any(Number)
+  expect(unusable).toEqual({
+    ids: { file: path, byteOffset, byteLength: 16, dtype: 'I64', shape: [2] },
+    double: { file: path, byteOffset, byteLength: 8, dtype: 'F64', shape: [1] },
+    mask: { file: path, byteOffset, byteLength: 1, dtype: 'BOOL', shape: [1] },
+  })
 })
 
 test('a tensor called like a property of every object is a tensor like any other', async () => {
@@ -167,6 +172,17 @@ test.each([
   await expectRefused(archive(pickle([code])), 'model_invalid', message)
 })
 
+test('a pickle too long to be one is refused before it is read', async () => {
+  const long = archive(Buffer.alloc(20_000_001, 'N'))
+  await expectRefused(long, 'model_invalid', 'a pickle of 20000001 bytes', 'at most 20000000')
+})
+
+test('a shape of more axes than a tensor has is refused: tensors may share it', async () => {
+  const shape = `(${'K\x01'.repeat(65)}t`
+  const code = `${REBUILD}(${STORAGE}QK\x00${shape}${shape}tR`
+  await expectRefused(archive(pickle([code])), 'model_invalid', '_rebuild_tensor_v2')
+})
+
 test('an opcode that plain data does not need is refused by its number', async () => {
   await expectRefused(archive(pickle(['i'])), 'model_unsupported', 'opcode 0x69 at byte 2')
 })
@@ -200,7 +216,8 @@ test.each([
   ['elements that its storage lacks', { elements: 3 }, 'storage 0 has 8 bytes'],
   ['a place past its storage', { offset: 1 }, 'ends at element 3 of a storage of 2'],
   ['a shape past its storage', { shape: [2, 2], strides: [2, 1] }, 'ends at element 4 of a storage of 2'],
-  ['an absurd shape', { shape: [2 ** 50, 2 ** 50], strides: [2 ** 50, 1] }, 'of a storage of 2'],
+  ['an absurd shape', { shape: [2 ** 50, 2 ** 50], strides: [2 ** 50, 1] }, 'more than can be counted'],
+  ['a shape of no number', { shape: [...Array(30).fill(2 ** 50), 0], strides: Array(31).fill(1) }, 'of NaN'],
 ])('a tensor with %s is refused', async (_, changes, message) => {
   await expectRefused(checkpoint({ a: floatTensor([2], [1, 2], changes) }), 'model_invalid', message)
 })

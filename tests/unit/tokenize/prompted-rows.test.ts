@@ -130,6 +130,26 @@ test('a query in a piece of its own leaves a quarter of the room to the document
   expect(text).toContain('\ndocument: Every evening')
 })
 
+test('a query that is over its share of the room is cut in the open, or refused, however short its document', async () => {
+  const count = async (text: string) => (await pair(mxbai, [text, ''], { maxTokens: 4096 })).ids.length
+  const query = 'sea '.repeat(60)
+  expect(await count(query)).toBeLessThan(LIMIT)
+  const rows = await pair(mxbai, [query, 'd'])
+  expect(rows.truncatedRows).toBe(1)
+  expect(rows.ids.length).toBeLessThan(await count(query))
+  const options = { truncate: 'none', firstIndex: 7 } as const
+  for (const document of ['d', LONG]) {
+    await expect(pair(mxbai, [query, document], options)).rejects.toMatchObject({
+      code: 'text_too_long',
+      message: expect.stringMatching(
+        /^the query of document 7 has \d+ tokens with .* a query may take \d+, and truncation is off$/,
+      ),
+    })
+  }
+  const whole = await pair(mxbai, [query.slice(0, 120), 'd'], options)
+  expect([whole.truncatedRows, await read(whole)]).toEqual([0, expect.stringContaining(query.slice(0, 120))])
+})
+
 test('sides are cut to what the client allows of each', async () => {
   const texts = ['one two three four five six', 'seven eight nine ten 🚢🚢🚢'] as const
   const count = async (text: string) =>
@@ -175,6 +195,24 @@ test('a limit that the prompt alone fills is refused with the least that is not'
     message: expect.stringContaining(`the least is ${bare + 1}`),
   })
   expect((await pair(qwen, ['q', 'd'], { clientMaxTokens: bare + 1 })).ids.length).toBe(bare + 1)
+})
+
+test('an instruction that leaves no room for texts is refused', async () => {
+  const instruction = 'count ships '.repeat(200)
+  await expect(pair(qwen, ['q', 'd'], { instruction })).rejects.toMatchObject({
+    code: 'invalid_request',
+    message: expect.stringMatching(
+      /^the instruction leaves no room .* has \d{3,} tokens; the model takes 320$/,
+    ),
+  })
+})
+
+test('a model whose prompt alone fills its rows is refused when it is opened', async () => {
+  const { tokenizer } = await openFolder(join(GOLDEN, 'qwen3-reranker', 'model'))
+  await expect(threads.open({ ...tokenizer, maxTokens: 50 })).rejects.toMatchObject({
+    code: 'model_invalid',
+    message: expect.stringContaining('leaves no room in rows of 50'),
+  })
 })
 
 test('tokens of the texts are counted without the prompt', async () => {

@@ -164,6 +164,13 @@ describe('short texts', () => {
   })
 })
 
+test('a bare row has the tokens of its text alone, cut as another is, and may have none', async () => {
+  const options = { ...OPTIONS, isBare: true, clientMaxTokens: 2 }
+  const rows = await tokenizer.texts(['cat dog bird', ''], NO_PROMPT, options)
+  expect([...rows.ids]).toEqual((await wholeIds('cat dog bird')).slice(0, 2))
+  expect([rows.bounds.join(), rows.textTokens, rows.truncatedRows]).toEqual(['0,2,2', 2, 1])
+})
+
 describe('truncation off', () => {
   const options = { ...OPTIONS, truncate: 'none', firstIndex: 7 } as const
 

@@ -54,6 +54,26 @@ describe('scaling', () => {
     expectFrequencies(rotary(config, { scaled: false }).frequencies, PLAIN)
   })
 
+  test('of an older file takes the place of what a newer one says, base and all', () => {
+    const both = { rope_parameters: { rope_theta: 16 }, rope_scaling: { rope_type: 'linear', factor: 4 } }
+    expectFrequencies(
+      rotary(both).frequencies,
+      PLAIN.map((frequency) => frequency / 4),
+    )
+    expectFrequencies(rotary({ ...both, rope_scaling: {} }).frequencies, [1, 0.5, 0.25, 0.125])
+    const own = { ...both, rope_scaling: { ...both.rope_scaling, rope_theta: 16 } }
+    expectFrequencies(rotary(own).frequencies, [1 / 4, 0.5 / 4, 0.25 / 4, 0.125 / 4])
+  })
+
+  test('of an older file is laid over the section of a kind of layer', () => {
+    const section = { full_attention: { rope_type: 'default', rope_theta: 16 } }
+    const both = { rope_parameters: section, rope_scaling: { rope_type: 'linear', factor: 4 } }
+    const { frequencies } = rotary(both, { layerType: 'full_attention' })
+    expectFrequencies(frequencies, [1 / 4, 0.5 / 4, 0.25 / 4, 0.125 / 4])
+    const local = rotary(both, { layerType: 'full_attention', scaled: false })
+    expectFrequencies(local.frequencies, [1, 0.5, 0.25, 0.125])
+  })
+
   test('dynamic changes nothing within the positions that texts are cut to', () => {
     expectFrequencies(rotary({ rope_scaling: { rope_type: 'dynamic', factor: 2 } }).frequencies, PLAIN)
   })
