@@ -6,13 +6,25 @@ import { fileURLToPath } from 'node:url'
 const GOLDEN = fileURLToPath(new URL('../../tests/golden', import.meta.url))
 const BUNDLED = 'bundled.json'
 
-interface EmbedCase {
+export interface TextCase {
   readonly text: string
   readonly prompt_name?: string
-  readonly vector: readonly number[]
+  /** What the text is for, where that is not told by a prompt. */
+  readonly task?: string
 }
 
-interface PairCase {
+export interface EmbedCase extends TextCase {
+  readonly vector: readonly number[]
+  /** Of fixtures that are about it: a vector for each token. */
+  readonly tokens?: readonly (readonly number[])[]
+}
+
+export interface SparseCase extends TextCase {
+  /** Index and weight of what is not 0. */
+  readonly sparse: readonly (readonly [number, number])[]
+}
+
+export interface PairCase {
   readonly query: string
   readonly document: string
   readonly scores: readonly number[]
@@ -20,7 +32,10 @@ interface PairCase {
 
 export type Golden =
   | { readonly kind: 'embed'; readonly cases: readonly EmbedCase[] }
+  | { readonly kind: 'sparse'; readonly dimensions: number; readonly cases: readonly SparseCase[] }
   | { readonly kind: 'rerank'; readonly cases: readonly PairCase[] }
+
+const KINDS: readonly string[] = ['embed', 'sparse', 'rerank'] satisfies Golden['kind'][]
 
 export interface Fixture {
   readonly family: string
@@ -45,10 +60,8 @@ export function readFixture(path: string, root = GOLDEN): Fixture {
     return { family: 'bundled', folder, golden: { kind: 'embed', cases } }
   }
   const golden = readJson(join(root, path, 'golden.json')) as Golden
-  if (golden.kind !== 'embed' && golden.kind !== 'rerank') {
-    throw new Error(
-      `${path}: kind "${String((golden as { kind: unknown }).kind)}" is not known to this check`,
-    )
+  if (!KINDS.includes(golden.kind)) {
+    throw new Error(`${path}: kind "${golden.kind}" is not known to this check`)
   }
   return { family: path.split('/')[0] ?? path, folder: join(root, path, 'model'), golden }
 }
@@ -77,8 +90,9 @@ export function distance(actual: ArrayLike<number>, expected: readonly number[])
     actualSquare += given * given
     expectedSquare += wanted * wanted
   }
+  // A text without tokens may have a vector of zeros, which has no direction: only zeros agree with it.
+  if (actualSquare === 0 && expectedSquare === 0) return { maxDiff, minCosine: 1 }
   const cosine = product / Math.sqrt(actualSquare * expectedSquare)
-  // of a vector of zeros it is a NaN
   return { maxDiff, minCosine: Number.isFinite(cosine) ? cosine : -1 }
 }
 

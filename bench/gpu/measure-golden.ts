@@ -3,7 +3,8 @@ import { loadConfig } from '../../src/config.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { messageOf } from '../../src/errors.ts'
 import { startService } from '../../src/start.ts'
-import type { Distance, Golden } from './fixtures.ts'
+import type { PromptChoice } from '../../src/task.ts'
+import type { Distance, Golden, TextCase } from './fixtures.ts'
 import { distance, readFixture, worst } from './fixtures.ts'
 import type { GoldenJob, Settings } from './jobs.ts'
 import type { Finding, GoldenFinding } from './rows.ts'
@@ -29,9 +30,7 @@ async function measureFixture(fixture: string, settings: Settings): Promise<Gold
   const { engine, close } = await startService({ config, log: () => {} })
   try {
     const [model] = engine.models()
-    const distances =
-      golden.kind === 'embed' ? await embedAll(engine, golden) : await scoreAll(engine, golden)
-    const { maxDiff, minCosine } = worst(distances)
+    const { maxDiff, minCosine } = worst(await measureCases(engine, golden))
     return {
       kind: 'golden',
       family,
@@ -41,7 +40,7 @@ async function measureFixture(fixture: string, settings: Settings): Promise<Gold
       provider: model?.provider ?? '',
       cases: golden.cases.length,
       maxDiff,
-      minCosine: golden.kind === 'embed' ? minCosine : undefined,
+      minCosine: golden.kind === 'rerank' ? undefined : minCosine,
     }
   } finally {
     await close()
@@ -49,25 +48,64 @@ async function measureFixture(fixture: string, settings: Settings): Promise<Gold
 }
 
 type EmbedGolden = Extract<Golden, { kind: 'embed' }>
+type SparseGolden = Extract<Golden, { kind: 'sparse' }>
 type PairGolden = Extract<Golden, { kind: 'rerank' }>
 
-/** Each text alone, then all texts of a prompt at once: a batch takes other kernels. */
+function measureCases(engine: Engine, golden: Golden): Promise<Distance[]> {
+  if (golden.kind === 'embed') return embedAll(engine, golden)
+  if (golden.kind === 'sparse') return weighAll(engine, golden)
+  return scoreAll(engine, golden)
+}
+
 async function embedAll(engine: Engine, { cases }: EmbedGolden): Promise<Distance[]> {
   const distances: Distance[] = []
-  const embed = async (some: EmbedGolden['cases']) => {
-    const name = some[0]?.prompt_name
-    const prompt = name === undefined ? undefined : { name, ifUnknown: 'refuse' as const }
-    const texts = some.map(({ text }) => text)
-    const { vectors, dimensions } = await engine.embed({ kind: 'embed', model: undefined, texts, prompt })
+  for (const some of requestsOf(cases)) {
+    const { vectors, dimensions } = await engine.embed({ kind: 'embed', ...taskOf(some) })
     for (const [row, { vector }] of some.entries()) {
       distances.push(distance(vectors.subarray(row * dimensions, (row + 1) * dimensions), vector))
     }
   }
-  for (const single of cases) await embed([single])
-  for (const name of new Set(cases.map((single) => single.prompt_name))) {
-    await embed(cases.filter((single) => single.prompt_name === name))
+  for (const some of requestsOf(cases.filter(({ tokens }) => tokens !== undefined))) {
+    const { tokens: given } = await engine.embedTokens({ kind: 'embed_tokens', ...taskOf(some) })
+    for (const [row, { tokens = [] }] of some.entries()) {
+      distances.push(distance(given[row] ?? [], tokens.flat()))
+    }
   }
   return distances
+}
+
+async function weighAll(engine: Engine, { cases, dimensions }: SparseGolden): Promise<Distance[]> {
+  const distances: Distance[] = []
+  for (const some of requestsOf(cases)) {
+    const { pairs } = await engine.embedSparse({ kind: 'embed_sparse', ...taskOf(some) })
+    for (const [row, { sparse }] of some.entries()) {
+      distances.push(distance(widen(pairs[row] ?? [], dimensions), widen(sparse.flat(), dimensions)))
+    }
+  }
+  return distances
+}
+
+/** With its zeros. An index that is too large makes it longer, which is as far as can be. */
+function widen(pairs: ArrayLike<number>, dimensions: number): number[] {
+  const vector = Array.from({ length: dimensions }, () => 0)
+  for (let at = 0; at < pairs.length; at += 2) vector[pairs[at] as number] = pairs[at + 1] as number
+  return vector
+}
+
+/** Each text alone, then all texts of a prompt at once: a batch takes other kernels. */
+function requestsOf<T extends TextCase>(cases: readonly T[]): readonly (readonly T[])[] {
+  const prompts = Map.groupBy(cases, ({ prompt_name: name, task }) => JSON.stringify([name, task]))
+  return [...cases.map((single) => [single]), ...prompts.values()]
+}
+
+/** Of texts that have the same prompt. */
+function taskOf(some: readonly TextCase[]) {
+  return { model: undefined, texts: some.map(({ text }) => text), prompt: some[0] && promptOf(some[0]) }
+}
+
+function promptOf({ prompt_name: name, task }: TextCase): PromptChoice | undefined {
+  if (name !== undefined) return { name, ifUnknown: 'refuse' }
+  return task === undefined ? undefined : { name: task, ifUnknown: 'ignore' }
 }
 
 async function scoreAll(engine: Engine, { cases }: PairGolden): Promise<Distance[]> {
@@ -76,12 +114,21 @@ async function scoreAll(engine: Engine, { cases }: PairGolden): Promise<Distance
     const texts = some.map(({ query }) => query)
     const pairs = some.map(({ document }) => document)
     const { scores } = await engine.classify({ kind: 'classify', model: undefined, texts, pairs })
-    const width = scores.length / some.length
-    for (const [row, { scores: wanted }] of some.entries()) {
-      distances.push(distance(scores.subarray(row * width, (row + 1) * width), wanted))
-    }
+    distances.push(...compareScores(scores, some))
   }
   for (const single of cases) await score([single])
   await score(cases)
+  // a model of several labels classifies and does not rerank
+  if (cases[0]?.scores.length !== 1) return distances
+  for (const [query, some] of Map.groupBy(cases, (single) => single.query)) {
+    const documents = some.map(({ document }) => document)
+    const { scores } = await engine.rerank({ kind: 'rerank', model: undefined, query, documents })
+    distances.push(...compareScores(scores, some))
+  }
   return distances
+}
+
+function compareScores(scores: Float32Array, cases: PairGolden['cases']): Distance[] {
+  const width = scores.length / cases.length
+  return cases.map((single, row) => distance(scores.subarray(row * width, (row + 1) * width), single.scores))
 }

@@ -181,7 +181,11 @@ function sparseTask(texts: readonly string[], task: string | undefined) {
 /** A sparse vector with its zeros. */
 function widen(pairs: ArrayLike<number>, dimensions: number): Float32Array {
   const vector = new Float32Array(dimensions)
-  for (let i = 0; i < pairs.length; i += 2) vector[pairs[i] as number] = pairs[i + 1] as number
+  for (let i = 0; i < pairs.length; i += 2) {
+    // An index beyond them would be dropped without a word.
+    expect(pairs[i]).toBeLessThan(dimensions)
+    vector[pairs[i] as number] = pairs[i + 1] as number
+  }
   return vector
 }
 

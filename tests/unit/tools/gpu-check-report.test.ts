@@ -78,6 +78,8 @@ test('a distance is scaled by large numbers, and a NaN is as far as can be', () 
   expect(distance([1, 2.5], [1, 2])).toMatchObject({ maxDiff: 0.25 })
   expect(distance([0.5], [0.25])).toMatchObject({ maxDiff: 0.25, minCosine: 1 })
   expect(distance([0, 0], [1, 0])).toMatchObject({ minCosine: -1 })
+  expect(distance([1e-3, 0], [0, 0])).toMatchObject({ minCosine: -1 })
+  expect(distance([0, -0], [0, 0])).toEqual({ maxDiff: 0, minCosine: 1 })
   for (const actual of [[NaN, 1], [Infinity, 1], [1]]) {
     const far = distance(actual, [0, 1])
     expect(far.maxDiff).toBeGreaterThan(1e9)
