@@ -25,7 +25,6 @@ interface GoldenCase {
   readonly sparse?: readonly (readonly [number, number])[]
   /** False: the text is read without the special tokens of the model's template. */
   readonly special?: boolean
-  readonly instruction?: string
   readonly query?: string
   readonly document?: string
   readonly logits?: readonly number[]
@@ -131,17 +130,13 @@ function promptOf({ prompt_name: promptName, task }: GoldenCase): PromptChoice |
 }
 
 async function rerankCase(model: OpenModel, golden: GoldenCase): Promise<CaseResult> {
-  const { query = '', document = '', scores = [], logits = [], instruction } = golden
-  const { ids } = await model.tokenizer.pairs([query], [document], {
-    ...rowOptions(model),
-    instruction,
-  })
+  const { query = '', document = '', scores = [], logits = [] } = golden
+  const { ids } = await model.tokenizer.pairs([query], [document], rowOptions(model))
   const task = {
     kind: 'classify',
     model: undefined,
     texts: [query],
     pairs: [document],
-    instruction,
   } as const
   const given = await model.engine.classify(task)
   return {

@@ -4,12 +4,12 @@
  */
 import type { ConfigReader } from '../config-reader.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
-import type { EncoderPlan, LinearPlan } from '../layers/encoder-plan.ts'
+import type { EncoderPlan } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
 import { layerNorm, linear, partOf, unbiased } from './names.ts'
 import { readRotary } from './rope.ts'
 import type { RotaryLayerNames } from './rotary-layers.ts'
-import { rotaryPostNormLayer } from './rotary-layers.ts'
+import { renamedLayer, rotaryPostNormLayer } from './rotary-layers.ts'
 
 const SHARED = {
   modelTypes: ['new', 'gte'],
@@ -94,15 +94,11 @@ function originalNames(index: number, epsilon: number): RotaryLayerNames {
 }
 
 function newNames(index: number, epsilon: number): RotaryLayerNames {
-  const layer = `layers.${index}`
-  const attention = (name: string): LinearPlan => linear(`${layer}.self_attn.${name}`)
+  const steps = `layers.${index}.mlp`
   return {
-    projections: [attention('q_proj'), attention('k_proj'), attention('v_proj')],
-    output: attention('o_proj'),
-    up: unbiased(`${layer}.mlp.up_proj`),
-    gate: unbiased(`${layer}.mlp.gate_proj`),
-    down: linear(`${layer}.mlp.down_proj`),
-    attentionNorm: layerNorm(`${layer}.post_attention_layernorm`, epsilon),
-    feedForwardNorm: layerNorm(`${layer}.post_mlp_layernorm`, epsilon),
+    ...renamedLayer(index, linear, epsilon),
+    up: unbiased(`${steps}.up_proj`),
+    gate: unbiased(`${steps}.gate_proj`),
+    down: linear(`${steps}.down_proj`),
   }
 }

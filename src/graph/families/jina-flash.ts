@@ -4,13 +4,13 @@
  */
 import type { ConfigReader } from '../config-reader.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
-import type { EmbeddingsPlan, EncoderPlan, LinearPlan, RotaryPlan } from '../layers/encoder-plan.ts'
+import type { EmbeddingsPlan, EncoderPlan, RotaryPlan } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
 import { layerNorm, linear } from './names.ts'
 import { roberta } from './roberta.ts'
 import { readRotary } from './rope.ts'
 import type { RotaryLayerNames } from './rotary-layers.ts'
-import { rotaryPostNormLayer } from './rotary-layers.ts'
+import { renamedLayer, rotaryPostNormLayer } from './rotary-layers.ts'
 
 export const jinaFlash: Family = {
   ...roberta,
@@ -105,14 +105,10 @@ function originalNames(index: number, epsilon: number): RotaryLayerNames {
 }
 
 function newNames(index: number, epsilon: number): RotaryLayerNames {
-  const layer = `layers.${index}`
-  const attention = (name: string): LinearPlan => linear(`${layer}.self_attn.${name}`)
+  const steps = `layers.${index}.mlp`
   return {
-    projections: [attention('q_proj'), attention('k_proj'), attention('v_proj')],
-    output: attention('o_proj'),
-    up: linear(`${layer}.mlp.fc1`),
-    down: linear(`${layer}.mlp.fc2`),
-    attentionNorm: layerNorm(`${layer}.post_attention_layernorm`, epsilon),
-    feedForwardNorm: layerNorm(`${layer}.post_mlp_layernorm`, epsilon),
+    ...renamedLayer(index, linear, epsilon),
+    up: linear(`${steps}.fc1`),
+    down: linear(`${steps}.fc2`),
   }
 }

@@ -2,13 +2,13 @@
  * transformers 5.23, models/nomic_bert/modeling_nomic_bert.py, and the first form of the same models, which came with code
  * of its own. Settings and names of tensors each have two forms, in any combination.
  */
-import type { EncoderPlan, PostNormLayer, LinearPlan } from '../layers/encoder-plan.ts'
+import type { EncoderPlan, PostNormLayer } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
 import { layerNorm, unbiased } from './names.ts'
 import type { NomicSettings } from './nomic-settings.ts'
 import { readSettings } from './nomic-settings.ts'
 import type { RotaryLayerNames } from './rotary-layers.ts'
-import { rotaryPostNormLayer } from './rotary-layers.ts'
+import { renamedLayer, rotaryPostNormLayer } from './rotary-layers.ts'
 
 export const nomic: Family = {
   modelTypes: ['nomic_bert'],
@@ -88,15 +88,11 @@ function originalNames(
 }
 
 function newNames({ projection, raise, lower, epsilon }: NomicSettings, index: number): RotaryLayerNames {
-  const layer = `layers.${index}`
-  const attention = (name: string): LinearPlan => projection(`${layer}.self_attn.${name}`)
+  const steps = `layers.${index}.mlp`
   return {
-    projections: [attention('q_proj'), attention('k_proj'), attention('v_proj')],
-    output: attention('o_proj'),
-    up: raise(`${layer}.mlp.up_proj`),
-    gate: raise(`${layer}.mlp.gate_proj`),
-    down: lower(`${layer}.mlp.down_proj`),
-    attentionNorm: layerNorm(`${layer}.post_attention_layernorm`, epsilon),
-    feedForwardNorm: layerNorm(`${layer}.post_mlp_layernorm`, epsilon),
+    ...renamedLayer(index, projection, epsilon),
+    up: raise(`${steps}.up_proj`),
+    gate: raise(`${steps}.gate_proj`),
+    down: lower(`${steps}.down_proj`),
   }
 }

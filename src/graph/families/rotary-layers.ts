@@ -1,7 +1,7 @@
 /** A layer whose norms stand behind its steps, as bodies with rotary positions have it. */
 import type { HiddenActivation } from '../layers/activation.ts'
 import type { PostNormLayer, LinearPlan, NormPlan, RotaryPlan } from '../layers/encoder-plan.ts'
-import { partOf } from './names.ts'
+import { layerNorm, partOf } from './names.ts'
 
 export interface RotaryLayerSizes {
   /** N */
@@ -24,6 +24,22 @@ export interface RotaryLayerNames {
   readonly down: LinearPlan
   readonly attentionNorm: NormPlan
   readonly feedForwardNorm: NormPlan
+}
+
+/** The names that transformers 5 gives these models' layers, whatever their first files called them; all but those of the steps. */
+export function renamedLayer(
+  index: number,
+  projection: (name: string) => LinearPlan,
+  epsilon: number,
+): Omit<RotaryLayerNames, 'gate' | 'up' | 'down'> {
+  const layer = `layers.${index}`
+  const attention = (name: string): LinearPlan => projection(`${layer}.self_attn.${name}`)
+  return {
+    projections: [attention('q_proj'), attention('k_proj'), attention('v_proj')],
+    output: attention('o_proj'),
+    attentionNorm: layerNorm(`${layer}.post_attention_layernorm`, epsilon),
+    feedForwardNorm: layerNorm(`${layer}.post_mlp_layernorm`, epsilon),
+  }
 }
 
 export function rotaryPostNormLayer(names: RotaryLayerNames, sizes: RotaryLayerSizes): PostNormLayer {
