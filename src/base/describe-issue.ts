@@ -4,6 +4,8 @@ export interface SchemaIssue {
   readonly message: string
   readonly expected?: unknown
   readonly minimum?: unknown
+  /** False: the bound itself is not allowed. */
+  readonly inclusive?: unknown
   readonly maximum?: unknown
   readonly values?: unknown
   /** What was measured: of a string its characters. */
@@ -25,12 +27,14 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 
 /** `it must be …` */
 export function describeIssue(issue: SchemaIssue): string {
-  const { code, expected, minimum, maximum, values, errors, origin } = issue
+  const { code, expected, minimum, maximum, inclusive = true, values, errors, origin } = issue
   const unit = origin === 'string' ? ' characters long' : ''
   if (code === 'invalid_type' && typeof expected === 'string')
     return `it must be ${TYPE_NAMES[expected] ?? expected}`
-  if (code === 'too_small') return `it must be at least ${String(minimum)}${unit}`
-  if (code === 'too_big') return `it must be at most ${String(maximum)}${unit}`
+  if (code === 'too_small')
+    return `it must be ${inclusive === false ? 'above' : 'at least'} ${String(minimum)}${unit}`
+  if (code === 'too_big')
+    return `it must be ${inclusive === false ? 'below' : 'at most'} ${String(maximum)}${unit}`
   if (code === 'invalid_value' && Array.isArray(values)) return `it must be one of ${values.join(', ')}`
   if (code === 'invalid_union' && errors !== undefined) return describeForms(errors)
   return issue.message

@@ -35,12 +35,17 @@ export function parseJson<S extends z.ZodType>(text: string, schema: S, name: st
 
 /** The text of a file of a model folder; undefined where there is none. Throws `model_invalid` naming the file. */
 export async function readText(path: string): Promise<string | undefined> {
+  return (await readWhole(path))?.toString('utf8')
+}
+
+/** As `readText`, of a file that is no text. */
+export async function readWhole(path: string): Promise<Buffer | undefined> {
   try {
     const stats = await stat(path)
     if (!stats.isFile()) throw new Error('it is not a regular file')
     if (stats.size > MAX_BYTES)
       throw new Error(`it has ${stats.size} bytes; at most ${MAX_BYTES} are allowed`)
-    return await readFile(path, 'utf8')
+    return await readFile(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new ServerError('model_invalid', `${shortName(path)} cannot be read: ${messageOf(error)}`, {

@@ -1,5 +1,6 @@
-import { open } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { ServerError, messageOf } from '../errors.ts'
+import { openFile } from './open-file.ts'
 import type { RawTensor } from './safetensors.ts'
 
 interface NumberReader {
@@ -21,7 +22,7 @@ const READERS: Readonly<Record<string, NumberReader>> = {
  * another dtype, `model_invalid` where it is no vector or its file is cut short.
  */
 export async function readNumbers(
-  { file, byteOffset, byteLength, dtype, shape }: RawTensor,
+  { file, byteOffset, byteLength, dtype, shape, strides }: RawTensor,
   what: string,
 ): Promise<Float64Array> {
   const reader = Object.hasOwn(READERS, dtype) ? READERS[dtype] : undefined
@@ -35,17 +36,22 @@ export async function readNumbers(
       `${what} [${shape.join(', ')}] is no vector of ${byteLength} bytes of ${dtype}`,
     )
   }
-  return Float64Array.from(reader.view(await readBytes(file, byteOffset, byteLength)), Number)
+  const [count = 0, step = 1] = [shape[0], strides?.[0]]
+  const span = count === 0 ? 0 : ((count - 1) * step + 1) * reader.bytes
+  const numbers = reader.view(await readBytes(file, byteOffset, span))
+  return Float64Array.from({ length: count }, (_, i) => Number(numbers[i * step]))
 }
 
 async function readBytes(file: string, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
   const bytes = new Uint8Array(byteLength)
-  const handle = await open(file, 'r')
+  const handle = await openFile(file)
   try {
     const { bytesRead } = await handle.read(bytes, 0, byteLength, byteOffset)
     if (bytesRead < byteLength) throw new Error(`it ends after ${byteOffset + bytesRead} bytes`)
   } catch (error) {
-    throw new ServerError('model_invalid', `${file} cannot be read: ${messageOf(error)}`, { cause: error })
+    throw new ServerError('model_invalid', `${basename(file)} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    })
   } finally {
     await handle.close()
   }

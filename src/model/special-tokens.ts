@@ -54,7 +54,7 @@ const TokenizerConfig = NamedTokens.extend({ added_tokens_decoder: z.record(z.st
 
 const AddedTokens = z.record(z.string(), z.int().nonnegative())
 
-type Entry = z.infer<typeof Flags>
+export type Entry = z.infer<typeof Flags>
 
 export interface SpecialTokens {
   /** The token of each role that the tokenizer has. */
@@ -63,32 +63,74 @@ export interface SpecialTokens {
   readonly added: readonly AddedToken[]
 }
 
+/** What a folder's files say of its tokens, before there is a vocabulary. */
+export interface NamedSpecialTokens {
+  readonly roles: SpecialTokens['roles']
+  /** The tokens that are added, with their ids. Those that the vocabulary lacks follow its last. */
+  readonly addTo: (vocabulary: ReadonlyMap<string, number>) => readonly AddedToken[]
+}
+
+/** Tokens that a class has by itself; flags of one hold for whatever token a folder names in its place, unless it has its own. */
+export type DefaultTokens = Readonly<Partial<Record<Role, string | Entry>>>
+
 /**
  * Reads tokenizer_config.json, and where that has no `added_tokens_decoder`, special_tokens_map.json and added_tokens.json
- * (transformers 5.23). `defaults`: the tokens that the class has by itself. Ids that the vocabulary lacks follow its last.
+ * (transformers 5.23). `pieces`: tokens of the vocabulary's own file, which count where tokenizer_config.json names none
+ * but those that have roles.
  */
 export async function readSpecialTokens(
   folder: string,
-  defaults: Readonly<Partial<Record<Role, string | Entry>>>,
-  vocabulary: ReadonlyMap<string, number>,
-): Promise<SpecialTokens> {
+  defaults: DefaultTokens,
+  pieces?: readonly Entry[],
+): Promise<NamedSpecialTokens> {
   const config = (await readJson(join(folder, 'tokenizer_config.json'), TokenizerConfig)) ?? {}
   const listed = config.added_tokens_decoder
   const map = listed ? {} : ((await readJson(join(folder, 'special_tokens_map.json'), NamedTokens)) ?? {})
   const chosen = ROLES.flatMap((role) => {
     const token = map[role] ?? config[role] ?? defaults[role]
-    return token === undefined || token === null ? [] : [[role, token] as const]
+    return token === undefined || token === null ? [] : [[role, withFlags(token, defaults[role])] as const]
   })
-  const extra = [map, config].flatMap((source) => [
+  const extra = extraTokens(map, config, pieces)
+  const known = listed ? inOrder(listed) : await readAddedTokens(folder, namedBy(map, config))
+  const tokens = [...known, ...chosen.map(([, token]) => asSpecial(token)), ...extra]
+  const roles = Object.fromEntries(chosen.map(([role, token]) => [role, contentOf(token)]))
+  return { roles, addTo: (vocabulary) => number(tokens, roles, vocabulary) }
+}
+
+type Named = z.infer<typeof NamedTokens>
+
+/** Tokens without a role: of special_tokens_map.json and tokenizer_config.json, or of the vocabulary's own file. */
+function extraTokens(map: Named, config: Named, pieces: readonly Entry[] | undefined): readonly Entry[] {
+  const listed = (source: Named) => [
     ...(source.additional_special_tokens ?? []),
     ...Object.values(source.extra_special_tokens ?? []),
-  ])
-  const special = [...chosen.map(([, token]) => token), ...extra]
-  const known = listed ? inOrder(listed) : await readAddedTokens(folder, special)
-  return {
-    roles: Object.fromEntries(chosen.map(([role, token]) => [role, contentOf(token)])),
-    added: number([...known, ...special.map((token) => asSpecial(token))], vocabulary),
-  }
+  ]
+  if (pieces === undefined) return [...listed(map), ...listed(config)].map(asSpecial)
+  // pieces take the place of what the older file has under the older name
+  const lists = [configTokens(config), map.extra_special_tokens]
+  const named = lists.flatMap((tokens) => Object.values(tokens ?? [])).map(asSpecial)
+  return lists.some(Array.isArray) ? named : [...named, ...pieces]
+}
+
+function configTokens(config: Named): Named['extra_special_tokens'] {
+  const { additional_special_tokens: older, extra_special_tokens: extra } = config
+  return isFilled(extra) ? extra : (older ?? extra)
+}
+
+/** Tokens that are special by what the files say, and not by their class. */
+function namedBy(map: Named, config: Named): ReadonlySet<string> {
+  const roles = ROLES.flatMap((role) => map[role] ?? config[role] ?? [])
+  const lists = [configTokens(config), map.extra_special_tokens].filter((list) => Array.isArray(list))
+  return new Set([...roles, ...lists.flat()].map(contentOf))
+}
+
+function isFilled(tokens: Named['extra_special_tokens']): boolean {
+  return Object.keys(tokens ?? []).length > 0
+}
+
+/** A token that is named without flags has those of the class's own. */
+function withFlags(token: string | Entry, own: string | Entry | undefined): string | Entry {
+  return typeof token === 'string' && typeof own === 'object' ? { ...own, content: token } : token
 }
 
 function inOrder(listed: Readonly<Record<string, Entry>>): readonly Entry[] {
@@ -98,15 +140,11 @@ function inOrder(listed: Readonly<Record<string, Entry>>): readonly Entry[] {
 }
 
 /** The file of the time before flags: tokens and ids. */
-async function readAddedTokens(
-  folder: string,
-  special: readonly (string | Entry)[],
-): Promise<readonly Entry[]> {
+async function readAddedTokens(folder: string, special: ReadonlySet<string>): Promise<readonly Entry[]> {
   const tokens = (await readJson(join(folder, 'added_tokens.json'), AddedTokens)) ?? {}
-  const names = new Set(special.map(contentOf))
   return Object.entries(tokens)
     .sort(([, a], [, b]) => a - b)
-    .map(([content]) => ({ content, special: names.has(content), normalized: !names.has(content) }))
+    .map(([content]) => ({ content, special: special.has(content), normalized: !special.has(content) }))
 }
 
 function asSpecial(token: string | Entry): Entry {
@@ -117,9 +155,13 @@ function contentOf(token: string | Entry): string {
   return typeof token === 'string' ? token : token.content
 }
 
-/** Each token once, the first mention counts; ids as the tokenizers library gives them. */
-function number(tokens: readonly Entry[], vocabulary: ReadonlyMap<string, number>): readonly AddedToken[] {
-  const special = new Set(tokens.flatMap((token) => (token.special === true ? [token.content] : [])))
+/** Each token once, the first mention counts, but a role makes special; ids as the tokenizers library gives them. */
+function number(
+  tokens: readonly Entry[],
+  roles: SpecialTokens['roles'],
+  vocabulary: ReadonlyMap<string, number>,
+): readonly AddedToken[] {
+  const special = new Set(Object.values(roles))
   const added = new Map<string, AddedToken>()
   let next = vocabulary.size
   for (const { content, ...flags } of tokens) {
@@ -130,8 +172,8 @@ function number(tokens: readonly Entry[], vocabulary: ReadonlyMap<string, number
       single_word: flags.single_word ?? false,
       lstrip: flags.lstrip ?? false,
       rstrip: flags.rstrip ?? false,
-      normalized: flags.normalized ?? !special.has(content),
-      special: special.has(content),
+      normalized: flags.normalized ?? flags.special !== true,
+      special: flags.special === true || special.has(content),
     })
   }
   return [...added.values()].sort((a, b) => a.id - b.id)

@@ -20,6 +20,12 @@ const BERT_CLASSES = [
 
 const ROBERTA_CLASSES = ['RobertaTokenizer', 'BartTokenizer', 'LongformerTokenizer']
 
+/** Models whose class transformers takes for none, whatever tokenizer_config.json says. */
+const CLASSLESS_MODELS: readonly string[] = ['mistral', 'modernbert', 'umt5']
+
+/** Names of no class in particular. */
+const PLAIN_CLASSES: readonly string[] = ['', 'PreTrainedTokenizer', 'TokenizersBackend']
+
 /** Classes of models that name none themselves, as far as it matters below. */
 const CLASS_OF_MODEL: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
@@ -33,13 +39,24 @@ const CLASS_OF_MODEL: Readonly<Record<string, string>> = {
       'RobertaTokenizer',
     ]),
   ),
+  albert: 'AlbertTokenizer',
+  camembert: 'CamembertTokenizer',
   canine: 'CanineTokenizer',
   deberta: 'DebertaTokenizer',
   'deberta-v2': 'DebertaV2Tokenizer',
   fnet: 'FNetTokenizer',
+  gemma: 'GemmaTokenizer',
+  gemma3_text: 'GemmaTokenizer',
+  gte: 'XLMRobertaTokenizer',
+  jina_embeddings_v3: 'XLMRobertaTokenizer',
   mobilebert: 'MobileBertTokenizer',
   mpnet: 'MPNetTokenizer',
+  mt5: 'T5Tokenizer',
+  qwen2: 'Qwen2Tokenizer',
+  qwen3: 'Qwen2Tokenizer',
   squeezebert: 'SqueezeBertTokenizer',
+  t5: 'T5Tokenizer',
+  'xlm-roberta': 'XLMRobertaTokenizer',
 }
 
 /** Classes whose tokenizers pass token types on unless they are told otherwise. */
@@ -64,11 +81,19 @@ export function passesTokenTypes(className: string, inputs: readonly string[] | 
 }
 
 /** How a tokenizer of this class is made of vocabulary files; undefined where that is not known here. */
-export function recipeOf(className: string): 'bert' | 'mpnet' | 'roberta' | undefined {
+export function recipeOf(className: string): 'bert' | 'mpnet' | 'roberta' | 'gpt2' | undefined {
   const name = withoutFast(className)
   if (BERT_CLASSES.includes(name)) return 'bert'
   if (name === 'MPNetTokenizer') return 'mpnet'
+  if (name === 'GPT2Tokenizer') return 'gpt2'
   return ROBERTA_CLASSES.includes(name) ? 'roberta' : undefined
+}
+
+/** The class that would read a model of SentencePiece, 'TokenizersBackend' where it is none in particular. */
+export function pieceClass(className: string, modelType: string): string {
+  const name = withoutFast(className)
+  const isPlain = PLAIN_CLASSES.includes(name) || CLASSLESS_MODELS.includes(modelType)
+  return isPlain ? 'TokenizersBackend' : name
 }
 
 function withoutFast(className: string): string {

@@ -1,12 +1,14 @@
-import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
 import type { ConfigJson } from './config-json.ts'
 import { readJson } from './json-file.ts'
+import { openFile } from './open-file.ts'
 import type { TokenizerSpec, TruncationSide } from './spec.ts'
+import { checkTokenizerJson } from './sentencepiece/check-tokenizer-json.ts'
 import { passesTokenTypes, tokenizerClass } from './tokenizer-class.ts'
-import { OTHER_VOCABULARIES, readTokenizerParts } from './tokenizer-parts.ts'
+import type { TokenizerClass } from './tokenizer-parts.ts'
+import { readTokenizerParts } from './tokenizer-parts.ts'
 
 /** Names that the Transformer module's config had over the years, the present one first. */
 export const TRANSFORMER_CONFIGS: readonly string[] = [
@@ -20,13 +22,13 @@ export const TRANSFORMER_CONFIGS: readonly string[] = [
 ]
 
 const TransformerConfig = z.looseObject({
-  max_seq_length: z.int().nullish(),
+  max_seq_length: z.int().positive().nullish(),
   do_lower_case: z.boolean().nullish(),
 })
 
 const TokenizerConfig = z.looseObject({
   // Some folders write 1e30 for "no limit".
-  model_max_length: z.number().nullish(),
+  model_max_length: z.number().min(1).nullish(),
   truncation_side: z.enum(['left', 'right']).nullish(),
   tokenizer_class: z.string().nullish(),
   model_input_names: z.array(z.string()).nullish(),
@@ -46,17 +48,17 @@ export async function readTokenizerSpec(
   const { model, config, useModuleConfig } = options
   const tokenizer = (await readJson(join(folder, 'tokenizer_config.json'), TokenizerConfig)) ?? {}
   const className = tokenizerClass(tokenizer.tokenizer_class, config)
-  const { head, ...source } = await findTokenizer(folder, model, className)
+  const { head, ...source } = await findTokenizer(folder, model, { className, modelType: config.model_type })
   const module = useModuleConfig ? await readTransformerConfig(folder) : {}
   const limits = [
     module.max_seq_length ?? tokenizer.model_max_length,
     config.max_position_embeddings ?? undefined,
-  ].filter((limit): limit is number => typeof limit === 'number' && limit > 0 && limit < 1e9)
+  ].filter((limit): limit is number => typeof limit === 'number' && limit < 1e9)
   return {
     ...source,
     passesTypes: passesTokenTypes(className, tokenizer.model_input_names),
     vocabularySize: Vocabulary.safeParse(config).data?.vocab_size ?? undefined,
-    maxTokens: limits.length > 0 ? Math.min(...limits) : undefined,
+    maxTokens: limits.length > 0 ? Math.floor(Math.min(...limits)) : undefined,
     truncationSide: tokenizer.truncation_side ?? ownTruncationSide(head) ?? 'right',
     lowerCase: module.do_lower_case ?? false,
   }
@@ -69,23 +71,22 @@ interface FoundTokenizer {
   readonly head: string
 }
 
-async function findTokenizer(folder: string, model: string, className: string): Promise<FoundTokenizer> {
+async function findTokenizer(
+  folder: string,
+  model: string,
+  classes: TokenizerClass,
+): Promise<FoundTokenizer> {
   const file = join(folder, 'tokenizer.json')
   const head = await readHead(file).catch(() => undefined)
-  if (head !== undefined) return { file, head }
-  const parts = await readTokenizerParts(folder, className).catch((error: unknown) => {
+  if (head !== undefined) {
+    await checkTokenizerJson(file)
+    return { file, head }
+  }
+  const parts = await readTokenizerParts(folder, classes).catch((error: unknown) => {
     if (!(error instanceof ServerError)) throw error
     throw new ServerError(error.code, `${model}: ${error.message}`, { cause: error })
   })
   if (parts !== undefined) return { ...parts, head: '' }
-  for (const other of OTHER_VOCABULARIES) {
-    const isThere = await stat(join(folder, other)).catch(() => undefined)
-    if (isThere === undefined) continue
-    throw new ServerError(
-      'model_unsupported',
-      `${model}: the tokenizer is in ${other} only; a tokenizer.json is needed (AutoTokenizer.from_pretrained and save_pretrained of transformers write it)`,
-    )
-  }
   throw new ServerError(
     'model_invalid',
     `${model}: tokenizer.json is missing, and so is a vocabulary in its place`,
@@ -102,8 +103,7 @@ async function readTransformerConfig(folder: string): Promise<z.infer<typeof Tra
 
 /** The start of tokenizer.json, which can be many megabytes: the library writes the truncation section first. */
 async function readHead(file: string): Promise<string> {
-  if (!(await stat(file)).isFile()) throw new Error('it is not a regular file')
-  const handle = await open(file, 'r')
+  const handle = await openFile(file)
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096), 0, 4096, 0)
     return buffer.toString('utf8', 0, bytesRead)

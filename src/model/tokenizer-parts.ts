@@ -1,17 +1,22 @@
 /** What tokenizer.json would hold, made of the vocabulary files of the time before it, as transformers 5.23 makes it. */
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
 import { parseJson, readJson, readText } from './json-file.ts'
-import type { Role, SpecialTokens } from './special-tokens.ts'
+import type { Piece } from './post-processor.ts'
+import { bertTemplate, framedTemplate } from './post-processor.ts'
+import { makePieceTokenizer } from './sentencepiece/make-tokenizer.ts'
+import { PIECE_RECIPES } from './sentencepiece/recipes.ts'
+import type { DefaultTokens, Role, SpecialTokens } from './special-tokens.ts'
 import { readSpecialTokens } from './special-tokens.ts'
-import { recipeOf } from './tokenizer-class.ts'
+import { pieceClass, recipeOf } from './tokenizer-class.ts'
 
 /** Files that tokenizers are made of, beside those that tokenizer-files.ts reads anyway. */
 export const VOCABULARY_FILES: readonly string[] = ['vocab.txt', 'vocab.json', 'merges.txt']
 export const TOKEN_FILES: readonly string[] = ['special_tokens_map.json', 'added_tokens.json']
 
-/** Vocabularies that are not read, and would need more than their own file. */
+/** Files that are read for some classes of tokenizers, or for none, and would be missed where there is nothing else. */
 export const OTHER_VOCABULARIES: readonly string[] = [
   'sentencepiece.bpe.model',
   'spiece.model',
@@ -26,6 +31,8 @@ const Settings = z.looseObject({
   tokenize_chinese_chars: z.boolean().nullish(),
   add_prefix_space: z.boolean().nullish(),
   trim_offsets: z.boolean().nullish(),
+  add_bos_token: z.boolean().nullish(),
+  add_eos_token: z.boolean().nullish(),
 })
 
 const Vocabulary = z.record(z.string(), z.int().nonnegative())
@@ -37,37 +44,66 @@ export interface TokenizerParts {
   readonly content: string
 }
 
+export interface TokenizerClass {
+  /** '' where none is known. */
+  readonly className: string
+  readonly modelType: string
+}
+
 /**
- * Makes a tokenizer of `vocab.txt`, or of `vocab.json` and `merges.txt`; undefined where the folder has neither. Throws
- * `model_unsupported` for a class of tokenizers that is made otherwise, `model_invalid` for files that are broken.
+ * Makes a tokenizer of `vocab.txt`, of `vocab.json` and `merges.txt`, or of a model of SentencePiece; undefined where the
+ * folder has none. Throws `model_unsupported` for a class of tokenizers that is made otherwise, `model_invalid` for files that
+ * are broken.
  */
 export async function readTokenizerParts(
   folder: string,
-  className: string,
+  { className, modelType }: TokenizerClass,
 ): Promise<TokenizerParts | undefined> {
+  const made =
+    (await readVocabulary(folder, className)) ??
+    (await readPieceModel(folder, pieceClass(className, modelType)))
+  if (made === undefined) return expectNothing(folder, className)
+  const { file, content } = made
+  return { file, content: JSON.stringify({ version: '1.0', truncation: null, padding: null, ...content }) }
+}
+
+interface MadeTokenizer {
+  readonly file: string
+  readonly content: object
+}
+
+async function readVocabulary(folder: string, className: string): Promise<MadeTokenizer | undefined> {
   const recipe = recipeOf(className)
-  const name = recipe === 'roberta' ? 'vocab.json' : 'vocab.txt'
-  const file = join(folder, name)
+  if (recipe === undefined) return undefined
+  const isByteLevel = recipe === 'roberta' || recipe === 'gpt2'
+  const file = join(folder, isByteLevel ? 'vocab.json' : 'vocab.txt')
   const text = await readText(file)
-  if (recipe === undefined) return expectNothing(folder, className)
   if (text === undefined) return undefined
   const settings = (await readJson(join(folder, 'tokenizer_config.json'), Settings)) ?? {}
-  const content =
-    recipe === 'roberta'
-      ? await makeByteLevel(folder, text, settings)
-      : await makeWordPiece(folder, text, { settings, isMpnet: recipe === 'mpnet' })
-  return { file, content: JSON.stringify({ version: '1.0', truncation: null, padding: null, ...content }) }
+  const content = isByteLevel
+    ? await makeByteLevel(folder, text, { settings, isGpt2: recipe === 'gpt2' })
+    : await makeWordPiece(folder, text, { settings, isMpnet: recipe === 'mpnet' })
+  return { file, content }
+}
+
+async function readPieceModel(folder: string, name: string): Promise<MadeTokenizer | undefined> {
+  const recipe = Object.hasOwn(PIECE_RECIPES, name) ? PIECE_RECIPES[name] : undefined
+  return recipe === undefined ? undefined : makePieceTokenizer(folder, { name, recipe })
 }
 
 /** Of a class that is not made here, vocabulary files say nothing: other code than ours splits its words. */
 async function expectNothing(folder: string, className: string): Promise<undefined> {
-  for (const name of VOCABULARY_FILES) {
-    if ((await readText(join(folder, name))) === undefined) continue
+  for (const name of [...VOCABULARY_FILES, ...OTHER_VOCABULARIES]) {
+    if (!(await isThere(join(folder, name)))) continue
     throw new ServerError(
       'model_unsupported',
-      `tokenizer.json is missing, and a ${className || 'tokenizer of no class'} is not made of ${name}; a tokenizer.json is needed (AutoTokenizer.from_pretrained and save_pretrained of transformers write it)`,
+      `tokenizer.json is missing, and ${className || 'a tokenizer of no class'} is not made of ${name}; a tokenizer.json is needed (AutoTokenizer.from_pretrained and save_pretrained of transformers write it)`,
     )
   }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined
 }
 
 interface WordPieceOptions {
@@ -75,7 +111,7 @@ interface WordPieceOptions {
   readonly isMpnet: boolean
 }
 
-const BERT_TOKENS: Readonly<Partial<Record<Role, string>>> = {
+const BERT_TOKENS: DefaultTokens = {
   unk_token: '[UNK]',
   sep_token: '[SEP]',
   pad_token: '[PAD]',
@@ -83,7 +119,7 @@ const BERT_TOKENS: Readonly<Partial<Record<Role, string>>> = {
   mask_token: '[MASK]',
 }
 
-const ROBERTA_TOKENS: Readonly<Partial<Record<Role, string>>> = {
+const ROBERTA_TOKENS: DefaultTokens = {
   bos_token: '<s>',
   eos_token: '</s>',
   unk_token: '<unk>',
@@ -93,8 +129,14 @@ const ROBERTA_TOKENS: Readonly<Partial<Record<Role, string>>> = {
   mask_token: '<mask>',
 }
 
+const GPT2_TOKENS: DefaultTokens = {
+  bos_token: '<|endoftext|>',
+  eos_token: '<|endoftext|>',
+  unk_token: '<|endoftext|>',
+}
+
 /** Its mask takes the blank before it. */
-const MPNET_TOKENS = {
+const MPNET_TOKENS: DefaultTokens = {
   ...ROBERTA_TOKENS,
   unk_token: '[UNK]',
   mask_token: { content: '<mask>', lstrip: true },
@@ -102,7 +144,7 @@ const MPNET_TOKENS = {
 
 async function makeWordPiece(folder: string, text: string, { settings, isMpnet }: WordPieceOptions) {
   const vocabulary = readLines(text)
-  const tokens = await readSpecialTokens(folder, isMpnet ? MPNET_TOKENS : BERT_TOKENS, vocabulary)
+  const tokens = await specialTokens(folder, isMpnet ? MPNET_TOKENS : BERT_TOKENS, vocabulary)
   const unknown = tokens.roles.unk_token ?? '[UNK]'
   if (!vocabulary.has(unknown)) throw lacks('vocab.txt', unknown)
   const [cls, sep] = [find(tokens, 'cls_token', 'vocab.txt'), find(tokens, 'sep_token', 'vocab.txt')]
@@ -130,41 +172,24 @@ async function makeWordPiece(folder: string, text: string, { settings, isMpnet }
   }
 }
 
-type Piece = readonly [content: string, id: number]
-
-function bertTemplate(cls: Piece, sep: Piece) {
-  const token = ([id]: Piece, type: number) => ({ SpecialToken: { id, type_id: type } })
-  const text = (id: string, type: number) => ({ Sequence: { id, type_id: type } })
-  const single = [token(cls, 0), text('A', 0), token(sep, 0)]
-  const described = ([id, number]: Piece) => [id, { id, ids: [number], tokens: [id] }] as const
-  return {
-    type: 'TemplateProcessing',
-    single,
-    pair: [...single, text('B', 1), token(sep, 1)],
-    special_tokens: Object.fromEntries([described(cls), described(sep)]),
-  }
+interface ByteLevelOptions {
+  readonly settings: z.infer<typeof Settings>
+  readonly isGpt2: boolean
 }
 
-async function makeByteLevel(folder: string, text: string, settings: z.infer<typeof Settings>) {
+async function makeByteLevel(folder: string, text: string, { settings, isGpt2 }: ByteLevelOptions) {
   const merges = await readText(join(folder, 'merges.txt'))
   if (merges === undefined)
     throw new ServerError('model_invalid', 'vocab.json needs merges.txt beside it, which is missing')
   const vocabulary = new Map(Object.entries(parseJson(text, Vocabulary, 'vocab.json')))
-  const tokens = await readSpecialTokens(folder, ROBERTA_TOKENS, vocabulary)
+  const tokens = await specialTokens(folder, isGpt2 ? GPT2_TOKENS : ROBERTA_TOKENS, vocabulary)
   const addsPrefix = settings.add_prefix_space ?? false
-  const trims = settings.trim_offsets ?? true
   const byteLevel = { type: 'ByteLevel', trim_offsets: true, use_regex: true }
   return {
     added_tokens: tokens.added,
     normalizer: null,
     pre_tokenizer: { ...byteLevel, add_prefix_space: addsPrefix },
-    post_processor: {
-      type: 'RobertaProcessing',
-      sep: find(tokens, 'sep_token', 'vocab.json'),
-      cls: find(tokens, 'cls_token', 'vocab.json'),
-      trim_offsets: trims,
-      add_prefix_space: addsPrefix,
-    },
+    post_processor: isGpt2 ? gpt2Template(tokens, settings) : robertaProcessing(tokens, settings),
     decoder: { ...byteLevel, add_prefix_space: true },
     model: {
       type: 'BPE',
@@ -179,6 +204,23 @@ async function makeByteLevel(folder: string, text: string, settings: z.infer<typ
       merges: readMerges(merges, vocabulary),
     },
   }
+}
+
+function robertaProcessing(tokens: SpecialTokens, settings: z.infer<typeof Settings>) {
+  return {
+    type: 'RobertaProcessing',
+    sep: find(tokens, 'sep_token', 'vocab.json'),
+    cls: find(tokens, 'cls_token', 'vocab.json'),
+    trim_offsets: settings.trim_offsets ?? true,
+    add_prefix_space: settings.add_prefix_space ?? false,
+  }
+}
+
+function gpt2Template(tokens: SpecialTokens, settings: z.infer<typeof Settings>) {
+  return framedTemplate(
+    settings.add_bos_token === true ? find(tokens, 'bos_token', 'vocab.json') : undefined,
+    settings.add_eos_token === true ? find(tokens, 'eos_token', 'vocab.json') : undefined,
+  )
 }
 
 /** One token a line; blanks at its end are no part of it. */
@@ -198,6 +240,15 @@ function readMerges(text: string, vocabulary: ReadonlyMap<string, number>): read
     const problem = pair.length === 2 ? 'joins tokens that vocab.json lacks' : 'is no pair of tokens'
     throw new ServerError('model_invalid', `merges.txt: line ${index + 1} ${problem}`)
   })
+}
+
+async function specialTokens(
+  folder: string,
+  defaults: DefaultTokens,
+  vocabulary: ReadonlyMap<string, number>,
+): Promise<SpecialTokens> {
+  const { roles, addTo } = await readSpecialTokens(folder, defaults)
+  return { roles, added: addTo(vocabulary) }
 }
 
 function find({ roles, added }: SpecialTokens, role: Role, file: string): Piece {

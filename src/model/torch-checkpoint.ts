@@ -1,12 +1,14 @@
 /** A checkpoint of torch.save: a zip archive of one pickle and of the bytes of each storage. Nothing in it is executed. */
-import { open, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { ServerError } from '../errors.ts'
+import { openFile } from './open-file.ts'
 import type { PickleObject, PickleValue } from './pickle-machine.ts'
 import { PickleGlobal, readPickle } from './pickle-machine.ts'
 import type { RawTensor, WeightFile } from './safetensors.ts'
 import { isUsable } from './safetensors.ts'
 import type { TensorRef } from './spec.ts'
+import { lastOf, layoutOf, overlaps } from './strides.ts'
 import type { OpenArchive, ZipEntry } from './zip-directory.ts'
 import { readBytes, readZipDirectory } from './zip-directory.ts'
 
@@ -55,13 +57,13 @@ interface Tensor extends PickleObject {
 
 /**
  * The tensors of a checkpoint, each where its bytes lie in the file. Throws `model_unsupported` for a format of another age, a
- * tensor that is not stored row by row, or a pickle that asks for anything but tensors, by its name; `model_invalid` for a
+ * tensor whose numbers overlap, or a pickle that asks for anything but tensors, by its name; `model_invalid` for a
  * file that is broken.
  */
 export async function openTorchCheckpoint(path: string): Promise<WeightFile> {
   const file = await realpath(path)
   const name = basename(path)
-  const handle = await open(file, 'r')
+  const handle = await openFile(file)
   try {
     const archive = { handle, size: (await handle.stat()).size, name }
     await expectArchive(archive)
@@ -83,7 +85,11 @@ const SIGNATURES: readonly (readonly [offset: number, text: string, what: string
 ]
 
 async function expectArchive(archive: OpenArchive): Promise<void> {
-  const start = await readBytes(archive, 0, Math.min(archive.size, 512), 'its start')
+  const start = await readBytes(
+    archive,
+    { byteOffset: 0, byteLength: Math.min(archive.size, 512) },
+    'its start',
+  )
   const at = (offset: number, text: string) => start.toString('latin1', offset, offset + text.length) === text
   if (at(0, 'PK\x03\x04')) return
   const what = SIGNATURES.find(([offset, text]) => at(offset, text))?.[2]
@@ -106,7 +112,8 @@ function findRoot(entries: ReadonlyMap<string, ZipEntry>, name: string): string 
 /** The entry is missing in checkpoints of torch before version 2.1, which are little-endian. */
 async function expectLittleEndian(archive: OpenArchive, entry: ZipEntry | undefined): Promise<void> {
   if (entry === undefined) return
-  const order = await readBytes(archive, entry.byteOffset, Math.min(16, entry.byteLength), 'byteorder')
+  const start = { ...entry, byteLength: Math.min(16, entry.byteLength) }
+  const order = await readBytes(archive, start, 'byteorder')
   if (order.toString('latin1') === 'little') return
   throw new ServerError(
     'model_unsupported',
@@ -126,7 +133,7 @@ async function readEntry(
       archive.name,
       `has a pickle of ${entry.byteLength} bytes; at most ${MAX_PICKLE_BYTES} are allowed`,
     )
-  return readBytes(archive, entry.byteOffset, entry.byteLength, path)
+  return readBytes(archive, entry, path)
 }
 
 function rulesFor(name: string) {
@@ -218,7 +225,11 @@ function placeTensors(named: readonly (readonly [string, Tensor])[], place: Plac
   const unusable: [string, RawTensor][] = []
   for (const [name, tensor] of named) {
     const { dtype } = tensor.storage
-    const found = { file: place.file, ...locate(name, tensor, place), shape: tensor.shape }
+    const found = {
+      file: place.file,
+      ...locate(name, tensor, place),
+      ...layoutOf(tensor.shape, tensor.strides),
+    }
     if (isUsable(dtype)) tensors.push([name, { ...found, dtype }])
     else unusable.push([name, { ...found, dtype }])
   }
@@ -241,25 +252,19 @@ function locate(
   const count = shape.reduce((product, size) => product * size, 1)
   if (!Number.isSafeInteger(count))
     throw invalid(file, `tensor ${name} has a shape of ${count} numbers, more than can be counted`)
-  if (offset + count > elements)
-    throw invalid(file, `tensor ${name} ends at element ${offset + count} of a storage of ${elements}`)
-  if (count > 0 && !isRowByRow(shape, strides)) {
+  const end = count === 0 ? offset : offset + lastOf(shape, strides) + 1
+  if (offset + count > elements || end > elements)
+    throw invalid(
+      file,
+      `tensor ${name} ends at element ${Math.max(end, offset + count)} of a storage of ${elements}`,
+    )
+  if (count > 0 && overlaps(shape, strides)) {
     throw new ServerError(
       'model_unsupported',
-      `${file}: tensor ${name} [${shape.join(', ')}] is stored with strides [${strides.join(', ')}], not row by row; a copy saved as model.safetensors would work`,
+      `${file}: tensor ${name} [${shape.join(', ')}] has numbers that lie among each other, by strides [${strides.join(', ')}]; a copy saved as model.safetensors would work`,
     )
   }
   return { byteOffset: entry.byteOffset + offset * elementBytes, byteLength: count * elementBytes }
-}
-
-/** The stride of a dimension of size 1 is never taken. */
-function isRowByRow(shape: readonly number[], strides: readonly number[]): boolean {
-  let expected = 1
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    if (shape[axis] !== 1 && strides[axis] !== expected) return false
-    expected *= shape[axis] as number
-  }
-  return true
 }
 
 function isStorage(value: PickleValue): value is Storage {

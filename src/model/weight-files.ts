@@ -61,6 +61,12 @@ export async function openWeights(folder: string): Promise<WeightFile> {
   throw noWeights(name, [...(await namesIn(folder)), ...(await namesIn(folder, 'onnx'))])
 }
 
+/** Whether a folder holds weights, or what refuses to be looked for others: then `openWeights` has the word. */
+export async function hasWeights(folder: string): Promise<boolean> {
+  const names = [ADAPTER, ...FORMATS.flatMap(({ single, index }) => [single, index])]
+  return (await Promise.all(names.map((name) => exists(join(folder, name))))).includes(true)
+}
+
 /** The files of a folder that hold its weights, as far as is known. */
 export interface WeightNames {
   readonly files: readonly string[]
@@ -94,7 +100,7 @@ export function noWeights(name: string, files: readonly string[]): ServerError {
     ? new ServerError('model_invalid', `${name}: there is neither ${WEIGHTS} nor ${WEIGHTS_INDEX}`)
     : new ServerError(
         'model_unsupported',
-        `${name}: the weights are in ${other} only; ${WEIGHTS} is needed (transformers saves it by default), or pytorch_model.bin`,
+        `${name}: the weights are in ${other} only; ${WEIGHTS} is needed (transformers saves it by default), or pytorch_model.bin, or a model exported as onnx/model.onnx`,
       )
 }
 
@@ -154,10 +160,9 @@ async function namesIn(folder: string, inner = ''): Promise<readonly string[]> {
   return entries.flatMap((entry) => (entry.isDirectory() ? [] : join(inner, entry.name))).sort()
 }
 
-/** Whether there is such a file. */
+/** Whether there is such a file. Throws `model_invalid` for what is called like it and is none. */
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isFile(),
-    () => false,
-  )
+  const stats = await stat(path).catch(() => undefined)
+  if (stats === undefined || stats.isFile()) return stats !== undefined
+  throw new ServerError('model_invalid', `${basename(path)} is not a regular file`)
 }

@@ -43,7 +43,7 @@ export async function readZipDirectory(archive: OpenArchive): Promise<ReadonlyMa
       archive,
       `its directory claims ${byteLength} bytes; at most ${MAX_DIRECTORY_BYTES} are allowed`,
     )
-  const directory = await readBytes(archive, byteOffset, byteLength, 'its directory')
+  const directory = await readBytes(archive, { byteOffset, byteLength }, 'its directory')
   const entries = new Map<string, ZipEntry>()
   const taken: { name: string; begin: number; end: number }[] = []
   for (const listed of listEntries(directory, archive)) {
@@ -60,8 +60,7 @@ export async function readZipDirectory(archive: OpenArchive): Promise<ReadonlyMa
 /** Bytes of the archive. Throws `model_invalid` where it ends before them. */
 export async function readBytes(
   archive: OpenArchive,
-  byteOffset: number,
-  byteLength: number,
+  { byteOffset, byteLength }: ZipEntry,
   what: string,
 ): Promise<Buffer> {
   if (byteOffset + byteLength > archive.size) {
@@ -75,14 +74,13 @@ export async function readBytes(
   return buffer
 }
 
-interface Range {
-  readonly byteOffset: number
-  readonly byteLength: number
-}
-
-async function findDirectory(archive: OpenArchive): Promise<Range> {
+async function findDirectory(archive: OpenArchive): Promise<ZipEntry> {
   const tailLength = Math.min(archive.size, END.length + MAX_COMMENT_BYTES)
-  const tail = await readBytes(archive, archive.size - tailLength, tailLength, 'its end')
+  const tail = await readBytes(
+    archive,
+    { byteOffset: archive.size - tailLength, byteLength: tailLength },
+    'its end',
+  )
   const at = findEnd(tail)
   if (at < 0) throw invalid(archive, 'it has no zip directory at its end (is it truncated?)')
   const byteLength = tail.readUInt32LE(at + 12)
@@ -100,11 +98,16 @@ function findEnd(tail: Buffer): number {
   return -1
 }
 
-async function findDirectory64(archive: OpenArchive, locatorOffset: number): Promise<Range | undefined> {
+async function findDirectory64(archive: OpenArchive, locatorOffset: number): Promise<ZipEntry | undefined> {
   if (locatorOffset < 0) return undefined
-  const locator = await readBytes(archive, locatorOffset, END_64_LOCATOR.length, 'its locator')
+  const locator = await readBytes(
+    archive,
+    { byteOffset: locatorOffset, byteLength: END_64_LOCATOR.length },
+    'its locator',
+  )
   if (locator.readUInt32LE(0) !== END_64_LOCATOR.signature) return undefined
-  const record = await readBytes(archive, wholeNumber(locator, 8, archive), END_64.length, 'its directory')
+  const place = { byteOffset: wholeNumber(locator, 8, archive), byteLength: END_64.length }
+  const record = await readBytes(archive, place, 'its directory')
   if (record.readUInt32LE(0) !== END_64.signature)
     throw invalid(archive, 'its 64-bit directory is not where it says')
   return { byteLength: wholeNumber(record, 40, archive), byteOffset: wholeNumber(record, 48, archive) }
@@ -197,7 +200,11 @@ async function locate(
   { name, byteLength, headerOffset }: ListedEntry,
   archive: OpenArchive,
 ): Promise<ZipEntry> {
-  const header = await readBytes(archive, headerOffset, LOCAL_HEADER.length, `the header of entry ${name}`)
+  const header = await readBytes(
+    archive,
+    { byteOffset: headerOffset, byteLength: LOCAL_HEADER.length },
+    `the header of entry ${name}`,
+  )
   if (header.readUInt32LE(0) !== LOCAL_HEADER.signature)
     throw invalid(archive, `entry ${name} is not at byte ${headerOffset}`)
   const byteOffset = headerOffset + LOCAL_HEADER.length + header.readUInt16LE(26) + header.readUInt16LE(28)

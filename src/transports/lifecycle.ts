@@ -1,3 +1,4 @@
+import { hideFolders } from '../base/hide-folders.ts'
 import { ServerError, stopping } from '../errors.ts'
 import type { Service } from '../task.ts'
 
@@ -43,8 +44,9 @@ export class Lifecycle<S extends Service = Service> {
     if (this.#state === 'starting') this.#state = 'ready'
   }
 
+  /** Clients are told why, but not where the operator keeps his files. */
   fail(error: ServerError): void {
-    this.#failure = error
+    this.#failure = new ServerError(error.code, hideFolders(error.message), { cause: error })
     this.#state = 'failed'
   }
 

@@ -42,6 +42,21 @@ def in_one_storage(tensors):
     return {name: part.view(tensor.shape) for part, (name, tensor) in zip(parts, tensors.items())}
 
 
+def laid_otherwise(tensors):
+    """The same numbers: matrices stored by columns, vectors with others between theirs, the words as every second row."""
+    moved = {}
+    for name, tensor in tensors.items():
+        if tensor.dim() == 1:
+            moved[name] = torch.stack([tensor, -tensor], 1).flatten()[::2]
+        elif "word" in name:
+            moved[name] = torch.stack([-tensor, tensor], 1).flatten(0, 1)[1::2]
+        else:
+            moved[name] = tensor.T.contiguous().T
+        assert torch.equal(moved[name], tensor) and not moved[name].is_contiguous()
+    # as tied weights are saved: another name for the same storage
+    return moved | {f"tied.{name}": tensor for name, tensor in moved.items() if "word" in name}
+
+
 def save_checkpoint(folder, change=dict):
     """pytorch_model.bin in place of model.safetensors."""
     path = folder / "model.safetensors"
@@ -103,6 +118,21 @@ def torch_checkpoint(folder, seed):
     save_checkpoint(next(folder.glob("2_*")))
 
 
+@embedder(
+    "torch-strides",
+    "pytorch_model.bin whose tensors are not stored row by row, some of F16; tied ones; a Dense module of the same kind.",
+)
+def torch_strides(folder, seed):
+    bert.write_pipeline(folder, seed, Pooling(HIDDEN, "mean"), Dense(HIDDEN, 20), Normalize())
+
+    def change(tensors):
+        halves = {name: tensor.half() for name, tensor in tensors.items() if "layer.0" in name}
+        return laid_otherwise(tensors | halves)
+
+    save_checkpoint(folder, change)
+    save_checkpoint(next(folder.glob("2_*")), laid_otherwise)
+
+
 @fixture(
     "torch-shards-f16",
     "Shards of pytorch_model.bin in half precision, vocab.json and merges.txt, no modules.json.",
@@ -133,7 +163,9 @@ def vocabulary_cased(folder, seed):
     write_json(folder / "added_tokens.json", {"new2": 401, "new1": 400})
 
 
-@embedder("vocabulary-mpnet", "vocab.txt of an MPNet: its own names of special tokens.", unused=r"\.attn\.k\.bias$|\.pooler\.")
+@embedder(
+    "vocabulary-mpnet", "vocab.txt of an MPNet: its own names of special tokens.", unused=r"\.attn\.k\.bias$|\.pooler\."
+)
 def vocabulary_mpnet(folder, seed):
     model = MPNetModel(mpnet.config(**ONE_LAYER))
     write_embedder(folder, seed, model, mpnet.tokenizer(), Pooling(HIDDEN, "mean"))

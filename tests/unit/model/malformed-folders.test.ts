@@ -2,7 +2,8 @@
  * Folders that are broken, each in one way: one clear error before anything runs, and nothing outside the folder is read. What
  * is read first must not hide what comes later, so every case is a whole model but for its fault.
  */
-import { mkdir, rename, rm, symlink, truncate } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { ErrorCode } from '../../../src/errors.ts'
@@ -11,7 +12,8 @@ import { openFolder } from '../../../src/model/open-folder.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
 import { expectRefusal } from './expect-refusal.ts'
 import type { Files } from './model-folder.ts'
-import { copyFixture, patched, readObject } from './model-folder.ts'
+import { copyFixture, fixturePath, patched, readObject } from './model-folder.ts'
+import { charsmap, pieceModel, trieOf } from './sentencepiece/piece-bytes.ts'
 import { headerLength, ones, safetensors, withHeader } from './safetensors-bytes.ts'
 import { archive, checkpoint, floatTensor, global, pickle, text } from './torch-bytes.ts'
 
@@ -104,6 +106,40 @@ const A_TENSOR = { dtype: 'F32', shape: [1], data_offsets: [0, 4] }
 const FOUR = [new Uint8Array(4)]
 const EVIL = pickle([global('posix', 'system'), `(${text('touch /tmp/x')}tR`])
 
+const XLM_ROBERTA = { tokenizer_class: 'XLMRobertaTokenizer' }
+const PIECES = ['<unk>', '<s>', '</s>', 'a', 'b']
+
+/** A model of SentencePiece in place of tokenizer.json. */
+function pieces(settings: object, bytes: Uint8Array, file = 'sentencepiece.bpe.model'): Files {
+  return { 'tokenizer.json': undefined, 'tokenizer_config.json': settings, [file]: bytes }
+}
+
+/** A tokenizer.json whose normalizer has these rules. */
+function withRules(rules: unknown): object {
+  return {
+    version: '1.0',
+    normalizer: { type: 'Precompiled', precompiled_charsmap: rules },
+    model: { type: 'WordLevel', vocab: { '[UNK]': 0 }, unk_token: '[UNK]' },
+  }
+}
+
+/** Files of settings, each with one that is out of bounds. */
+const BOUNDS: readonly (readonly [file: string, setting: string, value: unknown, message: string])[] = [
+  ['config_sentence_transformers.json', 'truncate_dim', 0, 'it must be above 0'],
+  ['config_sentence_transformers.json', 'truncate_dim', -1, 'it must be above 0'],
+  ['sentence_bert_config.json', 'max_seq_length', 0, 'it must be above 0'],
+  ['sentence_bert_config.json', 'max_seq_length', -1, 'it must be above 0'],
+  ['sentence_bert_config.json', 'max_seq_length', 2.5, 'it must be a whole number'],
+  ['tokenizer_config.json', 'model_max_length', 0, 'it must be at least 1'],
+  ['tokenizer_config.json', 'model_max_length', -1, 'it must be at least 1'],
+]
+
+test.each(BOUNDS)('in %s, a %s of %j is refused', async (file, setting, value, message) => {
+  const folder = await copyFixture(EMBEDDER)
+  await writeFile(join(folder, file), JSON.stringify({ [setting]: value }))
+  await expectRefusal(() => load(folder), 'model_invalid', `${file}: ${setting}: ${message}`)
+})
+
 const FOLDERS: readonly Case[] = [
   ['config.json is missing', { 'config.json': undefined }, 'model_invalid', 'config.json is missing'],
   ['config.json is empty', { 'config.json': '' }, 'model_invalid', 'config.json is not JSON'],
@@ -116,6 +152,42 @@ const FOLDERS: readonly Case[] = [
     'config.json cannot be read',
   ],
   ['modules.json is an object', { 'modules.json': {} }, 'model_invalid', 'modules.json'],
+  [
+    'modules.json has a name twice',
+    {
+      'modules.json': [
+        { idx: 0, name: '0', path: '', type: 'sentence_transformers.models.Transformer' },
+        { idx: 1, name: '1', path: '1_Pooling', type: 'sentence_transformers.models.Pooling' },
+        { idx: 2, name: '1', path: '2_Dense', type: 'sentence_transformers.models.Dense' },
+      ],
+    },
+    'model_invalid',
+    'modules.json: 2.name: 1 is another module',
+  ],
+  [
+    'modules.json has its Transformer twice',
+    {
+      'modules.json': [
+        { path: '', type: 'sentence_transformers.models.Transformer' },
+        { path: '', type: 'sentence_transformers.models.Transformer' },
+      ],
+    },
+    'model_unsupported',
+    'module sentence_transformers.models.Transformer is not supported',
+  ],
+  [
+    'modules.json has a Dense twice',
+    {
+      'modules.json': [
+        { path: '', type: 'sentence_transformers.models.Transformer' },
+        { path: '1_Pooling', type: 'sentence_transformers.models.Pooling' },
+        { path: '2_Dense', type: 'sentence_transformers.models.Dense' },
+        { path: '2_Dense', type: 'sentence_transformers.models.Dense' },
+      ],
+    },
+    'model_invalid',
+    'a Dense module takes 32 numbers; it is given 20',
+  ],
   [
     'modules.json names a folder outside',
     { 'modules.json': [{ path: '../x', type: 'sentence_transformers.models.Transformer' }] },
@@ -335,10 +407,109 @@ const FOLDERS: readonly Case[] = [
     'vocab.txt lacks the token [UNK]',
   ],
   [
-    'only the pieces of a tokenizer are there',
+    'pieces of another class are all that a tokenizer has',
     { 'tokenizer.json': undefined, 'spiece.model': 'x' },
     'model_unsupported',
-    'spiece.model',
+    'BertTokenizer is not made of spiece.model',
+  ],
+  [
+    'pieces are a Git LFS pointer',
+    pieces(XLM_ROBERTA, Buffer.from('version https://git-lfs.github.com/spec/v1\n')),
+    'model_invalid',
+    'sentencepiece.bpe.model is no sound model of SentencePiece',
+  ],
+  [
+    'pieces are cut off',
+    pieces(XLM_ROBERTA, pieceModel({ pieces: PIECES }).subarray(0, -3)),
+    'model_invalid',
+    'sentencepiece.bpe.model',
+    'are left',
+  ],
+  [
+    'pieces are a folder',
+    { 'tokenizer.json': undefined, 'tokenizer_config.json': XLM_ROBERTA, 'sentencepiece.bpe.model/x': '' },
+    'model_invalid',
+    'sentencepiece.bpe.model cannot be read: it is not a regular file',
+  ],
+  [
+    'pieces are characters',
+    pieces(XLM_ROBERTA, pieceModel({ pieces: PIECES, trainer: { 3: 4 } })),
+    'model_unsupported',
+    'is a char model',
+  ],
+  [
+    'pieces are pairs where likelihoods are due',
+    pieces(XLM_ROBERTA, pieceModel({ pieces: PIECES, trainer: { 3: 2 } })),
+    'model_unsupported',
+    'a bpe model; XLMRobertaTokenizer is made of unigram',
+  ],
+  [
+    'pieces lack the unknown one',
+    pieces(
+      { tokenizer_class: 'PreTrainedTokenizerFast' },
+      pieceModel({ pieces: PIECES, trainer: { 40: 99 } }),
+      'tokenizer.model',
+    ),
+    'model_invalid',
+    'piece 99 stands for what is unknown; the vocabulary has 5',
+  ],
+  [
+    'pieces have other names in the settings',
+    pieces(
+      {
+        tokenizer_class: 'PreTrainedTokenizerFast',
+        added_tokens_decoder: { 1: { content: '<x>' }, 0: { content: '<unk>' } },
+      },
+      pieceModel({ pieces: PIECES, trainer: { 3: 2 } }),
+      'tokenizer.model',
+    ),
+    'model_unsupported',
+    'tokenizer.model has "<s>" as token 1',
+    '"<x>"',
+  ],
+  [
+    'sentinels are as many as nobody has',
+    pieces(
+      { tokenizer_class: 'T5Tokenizer', extra_ids: 1e9 },
+      pieceModel({ pieces: PIECES }),
+      'spiece.model',
+    ),
+    'model_invalid',
+    'extra_ids is 1000000000; at most 10000',
+  ],
+  [
+    'sentinels are other than the vocabulary’s',
+    pieces(
+      { tokenizer_class: 'T5Tokenizer', extra_ids: 2 },
+      pieceModel({ pieces: [...PIECES, { content: '<extra_id_0>', kind: 4 }] }),
+      'spiece.model',
+    ),
+    'model_invalid',
+    'extra_ids is 2; the vocabulary has 1',
+  ],
+  [
+    'the rules of pieces lead nowhere',
+    pieces(XLM_ROBERTA, pieceModel({ pieces: PIECES, charsmap: charsmap(trieOf(9), 'ab\0') })),
+    'model_invalid',
+    'to byte 9 of texts of 3',
+  ],
+  ...['ALwC=', '', 'AAAA', charsmap(trieOf(9), 'ab\0').toString('base64')].map((rules): Case => [
+    `tokenizer.json has the broken rules ${rules.slice(0, 8)}…`,
+    { 'tokenizer.json': withRules(rules) },
+    'model_invalid',
+    'tokenizer.json has rules of normalization',
+  ]),
+  [
+    'tokenizer.json has rules that are no text',
+    { 'tokenizer.json': withRules(null) },
+    'model_invalid',
+    'rules of normalization that are no text',
+  ],
+  [
+    'tokenizer.json lacks its rules',
+    { 'tokenizer.json': withRules(undefined) },
+    'model_invalid',
+    'Precompiled normalizer without rules',
   ],
 ]
 
@@ -354,6 +525,118 @@ function storageOf(key: string): string {
   const storage = `(${text('storage')}${global('torch', 'FloatStorage')}${text(key)}${text('cpu')}K\x01tQ`
   return `}${text('a')}${global('torch._utils', '_rebuild_tensor_v2')}(${storage}K\x00(K\x01t(K\x01t\x89}tRs`
 }
+
+const EXPORTED = 'exported/exported-dense'
+const ONNX = 'onnx/model.onnx'
+
+/** The fixture's exported model with every occurrence of a name replaced by one of the same length. */
+async function renamed(name: string, other: string): Promise<Files> {
+  const bytes = await readFile(join(fixturePath(EXPORTED), ONNX), 'latin1')
+  return { [ONNX]: Buffer.from(bytes.replaceAll(name, other.padEnd(name.length, '_')), 'latin1') }
+}
+
+const FOLDERS_OF_EXPORTED: readonly (readonly [
+  fault: string,
+  files: () => Files | Promise<Files>,
+  code: ErrorCode,
+  ...parts: string[],
+])[] = [
+  ['the exported model is empty', () => ({ [ONNX]: '' }), 'model_invalid', 'it has no graph'],
+  [
+    'the exported model is a Git LFS pointer',
+    () => ({ [ONNX]: 'version https://git-lfs.github.com/spec/v1\n' }),
+    'model_invalid',
+    `${ONNX} is no sound ONNX file`,
+  ],
+  [
+    'the exported model is cut off',
+    async () => ({ [ONNX]: (await readFile(join(fixturePath(EXPORTED), ONNX))).subarray(0, 20_000) }),
+    'model_invalid',
+    'is it truncated?',
+  ],
+  [
+    'the exported model’s weights are missing',
+    () => ({ 'onnx/model.onnx_data': undefined }),
+    'model_invalid',
+    'onnx/model.onnx has weights in model.onnx_data beside it, which is missing',
+  ],
+  [
+    'the exported model’s weights lie outside',
+    () => renamed('model.onnx_data', '../../../abc.de'),
+    'model_invalid',
+    '"../../../abc.de"',
+    'no file of its folder',
+  ],
+  [
+    'the exported model’s weights have an absolute path',
+    () => renamed('model.onnx_data', '/etc/ssl/passwd'),
+    'model_invalid',
+    '"/etc/ssl/passwd"',
+  ],
+  [
+    'the exported model asks for more than a text',
+    () => renamed('token_type_ids', 'past_key_value'),
+    'model_unsupported',
+    ONNX,
+    'the input past_key_value',
+    'input_ids, attention_mask, token_type_ids, position_ids',
+  ],
+  [
+    'the exported model has no mask',
+    () => renamed('attention_mask', 'token_type_ids'),
+    'model_unsupported',
+    'no input attention_mask',
+  ],
+  [
+    'the exported model has another width than config.json',
+    async () => ({
+      'config.json': { ...(await readObject(join(fixturePath(EXPORTED), 'config.json'))), hidden_size: 48 },
+    }),
+    'model_invalid',
+    `${ONNX} gives 32 numbers as token_embeddings`,
+    'hidden_size of config.json has 48',
+  ],
+  [
+    'a Dense module does not fit the exported model',
+    () => ({
+      '2_Dense/model.safetensors': safetensors({ 'linear.weight': ones(24, 31), 'linear.bias': ones(24) }),
+    }),
+    'model_invalid',
+    'a Dense module takes 31 numbers; it is given 64',
+  ],
+  [
+    'config.json has no vocab_size beside an exported model',
+    async () => ({
+      'config.json': {
+        ...(await readObject(join(fixturePath(EXPORTED), 'config.json'))),
+        vocab_size: undefined,
+      },
+    }),
+    'model_invalid',
+    'vocab_size in config.json is missing',
+  ],
+  [
+    'the exported model is a classifier without logits',
+    async () => ({
+      'config.json': {
+        ...(await readObject(join(fixturePath(EXPORTED), 'config.json'))),
+        architectures: ['BertForSequenceClassification'],
+        num_labels: 2,
+      },
+      'modules.json': undefined,
+    }),
+    'model_invalid',
+    `${ONNX} gives 24 numbers as sentence_embedding; the list of labels has 2`,
+  ],
+]
+
+test.each(FOLDERS_OF_EXPORTED.map(([fault, ...rest]) => ({ fault, rest })))(
+  'a folder where $fault is refused',
+  async ({ rest: [files, code, ...parts] }) => {
+    const folder = await copyFixture(EXPORTED, await files())
+    await expectRefusal(() => load(folder), code, ...parts)
+  },
+)
 
 test('a tokenizer whose special tokens the model lacks is refused', async () => {
   const path = join(await copyFixture(EMBEDDER), 'tokenizer.json')
@@ -372,6 +655,41 @@ test('a settings file of a giant size is refused unread', async () => {
   await truncate(join(folder, 'config.json'), 200_000_000)
   await expectRefusal(() => load(folder), 'model_invalid', 'config.json', '200000000 bytes')
 })
+
+const PIPES: readonly (readonly [pipe: string, files?: Files])[] = [
+  ['config.json'],
+  ['modules.json'],
+  ['1_Pooling/config.json'],
+  ['2_Dense/config.json'],
+  ['2_Dense/model.safetensors'],
+  ['tokenizer.json'],
+  ['tokenizer_config.json'],
+  ['config_sentence_transformers.json'],
+  ['sentence_bert_config.json'],
+  ['model.safetensors'],
+  ['pytorch_model.bin', NO_WEIGHTS],
+  ['model.safetensors.index.json', NO_WEIGHTS],
+  [
+    'x.safetensors',
+    { ...NO_WEIGHTS, 'model.safetensors.index.json': { weight_map: { a: 'x.safetensors' } } },
+  ],
+  ['vocab.txt', { 'tokenizer.json': undefined }],
+  ['added_tokens.json', { 'tokenizer.json': undefined, 'vocab.txt': '[UNK]\n[CLS]\n[SEP]\n' }],
+  [
+    'spiece.model',
+    { 'tokenizer.json': undefined, 'tokenizer_config.json': { tokenizer_class: 'T5Tokenizer' } },
+  ],
+]
+
+test.each(PIPES.map(([pipe, files = {}]) => ({ pipe, files })))(
+  'a pipe in place of $pipe is not waited for',
+  async ({ pipe, files }) => {
+    const folder = await copyFixture(EMBEDDER, files)
+    await rm(join(folder, pipe), { force: true })
+    execFileSync('mkfifo', [join(folder, pipe)])
+    await expectRefusal(() => load(folder), 'model_invalid')
+  },
+)
 
 test('weights that are cut off anywhere are refused', async () => {
   for (const length of [7, 8, 100, 5000, 50_000]) {

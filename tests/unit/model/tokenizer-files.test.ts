@@ -77,10 +77,23 @@ test('tokens that the vocabulary lacks follow it, those of added_tokens.json by 
   const tokens = added as unknown as { id: number; content: string; special: boolean; normalized: boolean }[]
   const facts = tokens.map(({ id, content, special, normalized }) => [id, content, special, normalized])
   expect(facts.slice(-3)).toEqual([
-    [7, 'one', true, false],
+    [7, 'one', false, true],
     [8, 'two', false, true],
     [9, '<x>', true, false],
   ])
+})
+
+test('a token of added_tokens.json is special where tokenizer_config.json says so', async () => {
+  const { added_tokens: added } = await contentOf({
+    'vocab.txt': VOCABULARY,
+    'added_tokens.json': { one: 7, two: 8, '[MASK]': 4 },
+    'tokenizer_config.json': { additional_special_tokens: ['one'], sep_token: 'two' },
+  })
+  const flags = { single_word: false, lstrip: false, rstrip: false, special: true }
+  expect(added).toContainEqual({ id: 7, content: 'one', ...flags, normalized: false })
+  expect(added).toContainEqual({ id: 8, content: 'two', ...flags, normalized: false })
+  // of a role that its class alone gives it
+  expect(added).toContainEqual({ id: 4, content: '[MASK]', ...flags, normalized: true })
 })
 
 test('added_tokens_decoder counts before the files of older programs', async () => {
@@ -133,6 +146,24 @@ test('an MPNet has its own special tokens, and a mask that takes the blank befor
     cls: ['<s>', 0],
   })
   expect(made['added_tokens']).toContainEqual(expect.objectContaining({ content: '<mask>', lstrip: true }))
+  const named = { 'vocab.txt': vocabulary, 'tokenizer_config.json': { mask_token: 'a' } }
+  const other = await contentOf(named, { model_type: 'mpnet' })
+  expect(other['added_tokens']).toContainEqual(expect.objectContaining({ content: 'a', lstrip: true }))
+})
+
+test('GPT-2’s tokenizer puts nothing around a text, or what the settings say', async () => {
+  const files = { 'vocab.json': { ...BYTES, '<|endoftext|>': 7 }, 'merges.txt': MERGES }
+  const gpt2 = { tokenizer_class: 'GPT2Tokenizer' }
+  const bare = await contentOf({ ...files, 'tokenizer_config.json': gpt2 })
+  expect(bare['post_processor']).toMatchObject({
+    single: [{ Sequence: { id: 'A', type_id: 0 } }],
+    special_tokens: {},
+  })
+  const settings = { ...gpt2, add_bos_token: true, bos_token: '<s>' }
+  const framed = await contentOf({ ...files, 'tokenizer_config.json': settings })
+  expect(framed['post_processor']?.['special_tokens']).toEqual({
+    '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] },
+  })
 })
 
 const BERT_FILES = { 'vocab.txt': VOCABULARY }
@@ -146,28 +177,35 @@ test.each<readonly [string, ErrorCode, Files, object, string]>([
     'model_unsupported',
     { 'sentencepiece.bpe.model': 'x' },
     {},
-    'sentencepiece.bpe.model only',
+    'BertTokenizer is not made of sentencepiece.bpe.model',
   ],
   [
-    'spiece.model alone',
+    'spm.model of an ALBERT alone',
     'model_unsupported',
-    { 'spiece.model': 'x' },
+    { 'spm.model': 'x' },
     { model_type: 'albert' },
-    'spiece.model only',
+    'AlbertTokenizer is not made of spm.model',
+  ],
+  [
+    'bpe.codes alone',
+    'model_unsupported',
+    { 'bpe.codes': 'x' },
+    { tokenizer_class: 'PhobertTokenizer' },
+    'PhobertTokenizer is not made of bpe.codes',
   ],
   [
     'a vocabulary of a class of no recipe',
     'model_unsupported',
     BERT_FILES,
     { tokenizer_class: 'BertJapaneseTokenizer' },
-    'a BertJapaneseTokenizer is not made of vocab.txt',
+    'BertJapaneseTokenizer is not made of vocab.txt',
   ],
   [
     'a vocabulary of CLIP',
     'model_unsupported',
     BYTE_FILES,
     { tokenizer_class: 'CLIPTokenizer' },
-    'a CLIPTokenizer is not made of vocab.json',
+    'CLIPTokenizer is not made of vocab.json',
   ],
   [
     'a vocabulary of no class',

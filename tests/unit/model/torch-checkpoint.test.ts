@@ -112,9 +112,20 @@ test('strides of dimensions of size 1, and of a tensor without elements, say not
 test.each([
   ['transposed', [3, 2], [1, 3]],
   ['with gaps', [2, 2], [3, 1]],
-  ['expanded', [2, 2], [0, 1]],
-])('a tensor that is stored %s is refused with its strides', async (_, shape, strides) => {
+  ['as every second number', [3], [2]],
+])('a tensor that is stored %s is given with its strides', async (_, shape, strides) => {
   const tensor = floatTensor(shape, [1, 2, 3, 4, 5, 6], { strides })
+  const { t } = (await openBytes(checkpoint({ t: tensor }))).tensors
+  const count = shape.reduce((product, size) => product * size, 1)
+  expect(t).toMatchObject({ shape, strides, byteLength: 4 * count })
+})
+
+test.each([
+  ['expanded', [2, 2], [0, 1]],
+  ['as windows of a row', [3, 4], [1, 1]],
+  ['by a step into other rows', [2, 3], [2, 1]],
+])('a tensor that is stored %s is refused with its strides', async (_, shape, strides) => {
+  const tensor = floatTensor(shape, [...Array(12).keys()], { strides })
   await expectRefused(checkpoint({ t: tensor }), 'model_unsupported', 'tensor t', `[${strides.join(', ')}]`)
 })
 
@@ -216,6 +227,12 @@ test.each([
   ['elements that its storage lacks', { elements: 3 }, 'storage 0 has 8 bytes'],
   ['a place past its storage', { offset: 1 }, 'ends at element 3 of a storage of 2'],
   ['a shape past its storage', { shape: [2, 2], strides: [2, 1] }, 'ends at element 4 of a storage of 2'],
+  ['a step past its storage', { shape: [2], strides: [2] }, 'ends at element 3 of a storage of 2'],
+  [
+    'an absurd step',
+    { shape: [2], strides: [2 ** 52] },
+    'ends at element 4503599627370497 of a storage of 2',
+  ],
   ['an absurd shape', { shape: [2 ** 50, 2 ** 50], strides: [2 ** 50, 1] }, 'more than can be counted'],
   ['a shape of no number', { shape: [...Array(30).fill(2 ** 50), 0], strides: Array(31).fill(1) }, 'of NaN'],
 ])('a tensor with %s is refused', async (_, changes, message) => {

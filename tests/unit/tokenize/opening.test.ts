@@ -56,3 +56,41 @@ test('a tokenizer that adds a token which the model lacks is refused with both n
   await expectRefusal(opening, 'model_invalid', 'adds token id 102', 'below 102', 'does not belong')
   expect((await threads.open({ ...spec, vocabularySize: 103 })).joinsPairs).toBe(true)
 })
+
+const NO_PROMPT = { text: '', pooled: true }
+
+async function idsOf(markers: readonly string[] | undefined, text: string): Promise<number[]> {
+  const tokenizer = await threads.open(markers === undefined ? spec : { ...spec, markers })
+  return [...(await tokenizer.texts([text], NO_PROMPT, OPTIONS)).ids]
+}
+
+test('a marker that the vocabulary knows is found whole in a text, by its first word if not by all of it', async () => {
+  const broken = await idsOf(undefined, '[unused0] dog')
+  expect(broken.length).toBeGreaterThan(4)
+  // [unused0] is the second token of BERT's vocabulary.
+  expect(await idsOf(['[unused0] '], '[unused0] dog')).toEqual([101, 1, 3899, 102])
+  expect(await idsOf(['[unused0] x', ''], '[unused0] dog')).toEqual([101, 1, 3899, 102])
+})
+
+test('a marker that the vocabulary lacks stays text, and one that is a word of its own is not cut out of others', async () => {
+  expect(await idsOf(['[Q] '], '[Q] dog')).toEqual(await idsOf(undefined, '[Q] dog'))
+  expect(await idsOf(['dog: '], 'dogs and hotdogs')).toEqual(await idsOf(undefined, 'dogs and hotdogs'))
+  expect(await idsOf(['dog '], 'dogs and hotdogs')).toEqual(await idsOf(undefined, 'dogs and hotdogs'))
+})
+
+test('a token that fills rows up and is not seen must not be what every text ends with', async () => {
+  await expectRefusal(
+    () => threads.open({ ...spec, unseenId: 102 }),
+    'model_unsupported',
+    'token id 102',
+    'behind every text',
+  )
+  await threads.open({ ...spec, unseenId: 103 })
+  const content = await readFile(spec.file, 'utf8')
+  const open = JSON.stringify({ ...(JSON.parse(content) as object), post_processor: null })
+  await expectRefusal(
+    () => threads.open({ ...spec, content: open, unseenId: 103 }),
+    'model_unsupported',
+    'no token behind a text',
+  )
+})

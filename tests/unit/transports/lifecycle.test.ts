@@ -38,7 +38,13 @@ test('failed, it tells why', () => {
   const lifecycle = new Lifecycle()
   lifecycle.fail(FAILURE)
   expect([lifecycle.state, lifecycle.healthy]).toEqual(['failed', false])
-  expect(lifecycle.refusal).toBe(FAILURE)
+  expect(lifecycle.refusal).toMatchObject({ code: 'load_failed', message: 'no memory', cause: FAILURE })
+})
+
+test('failed, it does not tell clients where the operator keeps his models', () => {
+  const lifecycle = new Lifecycle()
+  lifecycle.fail(new ServerError('model_invalid', '/srv/models/bge is not a folder'))
+  expect(lifecycle.refusal?.message).toBe('bge is not a folder')
 })
 
 test.each<[string, (lifecycle: Lifecycle) => void]>([
