@@ -6,6 +6,7 @@
 # Build arguments:
 #   DEVICE       cuda (amd64 only) or cpu (amd64, arm64)
 #   MODEL_NAMES  models to put into the image, as in the variable of this name
+#   CACHE_DIR    folder of the image that keeps these packed for a CPU like the builder's, of up to twice their size
 #   CUDNN        1 adds cuDNN, 493 MB that ONNX Runtime uses only where it is told to prefer its attention
 # What the images hold, with sizes: npm run image:check.
 ARG DEVICE=cuda
@@ -72,8 +73,10 @@ RUN mkdir -p .cache/node \
  && node tools/image/warm-up.ts 0 1000
 
 # Into one hub cache for both users, in their standard place, which is looked through whatever HF_HOME says later. The names
-# go to .env, which any MODEL_NAMES of the container overrides.
+# go to .env, which any MODEL_NAMES of the container overrides. What CACHE_DIR gets is root's, and both users read it.
 ARG MODEL_NAMES
+ARG CACHE_DIR
+ENV CACHE_DIR=$CACHE_DIR
 RUN --mount=type=secret,id=HF_TOKEN \
     mkdir -p .cache/huggingface /root/.cache /home/node/.cache \
  && ln -s /app/.cache/huggingface /root/.cache/huggingface \

@@ -1,6 +1,7 @@
 /**
  * `node tools/bake-models.ts`, for a Dockerfile: puts the models of MODEL_NAMES into the image. `.env` then names each at
- * the commit that was fetched, so that a start asks nobody for a newer one; a MODEL_NAMES of the container still wins.
+ * the commit that was fetched, so that a start asks nobody for a newer one; a MODEL_NAMES of the container still wins. With
+ * CACHE_DIR, models are kept there as they lie in memory too, for processors like the one that the image is built on.
  */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
@@ -33,6 +34,7 @@ export async function bakeModels({ env, dotEnv, log }: BakeOptions): Promise<str
   const names = await fetchAll(config, log)
   const baked = loadConfig({ ...env, MODEL_NAMES: names, HF_HUB_OFFLINE: '1' }, [])
   const service = await startService({ config: baked, log })
+  await service.keepModels()
   await service.close()
   await writeFile(dotEnv, `MODEL_NAMES='${names}'\n`, { flag: 'wx' })
   return names

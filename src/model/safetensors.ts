@@ -1,11 +1,12 @@
 /** The header of a safetensors file: 8 bytes of length, that many bytes of JSON, then the tensors. Read and checked; no weight is. */
 import type { FileHandle } from 'node:fs/promises'
-import { open, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { ServerError, messageOf } from '../errors.ts'
+import { openFile } from './open-file.ts'
 import type { TensorDtype, TensorRef } from './spec.ts'
 
-const ELEMENT_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1 }
+const ELEMENT_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1, F8_E4M3: 1 }
 
 /** The limit of the format's own reader. */
 const MAX_HEADER_BYTES = 100_000_000
@@ -27,7 +28,7 @@ export interface WeightFile {
 /** Throws `model_invalid`, naming the file and the tensor, where header and file do not agree. */
 export async function readSafetensors(path: string): Promise<WeightFile> {
   const file = await realpath(path)
-  const handle = await open(file, 'r')
+  const handle = await openFile(file)
   try {
     const { size } = await handle.stat()
     const { header, dataStart } = await readHeader(handle, size, basename(path))

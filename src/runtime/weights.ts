@@ -1,7 +1,6 @@
 /** Weights that a graph wants otherwise than the files hold them, made once and kept for the next start. */
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
-import { basename, dirname, sep } from 'node:path'
 import { ServerError, messageOf } from '../errors.ts'
 import type { Dtype, Graph, Initializer, WeightRecipe } from '../graph/ir.ts'
 import { isRecipe, shapeOf } from '../graph/recipe.ts'
@@ -10,11 +9,10 @@ import { FLOAT_BYTES } from './weights/convert.ts'
 import type { FileRequest } from './weights/kept-file.ts'
 import { keepFile, keepInFolder } from './weights/kept-file.ts'
 import { WeightMaker } from './weights/make-weight.ts'
+import { ownerOfFile } from './weights/owner.ts'
 
 /** Counts up when the same recipes come to other bytes. */
 const FORMAT = 1
-/** File names have 255 bytes at most. */
-const MAX_NAME_LENGTH = 120
 /** Every weight begins at a multiple of it. */
 const ALIGNMENT = 64
 
@@ -68,22 +66,12 @@ async function requestOf(places: readonly Placed[]): Promise<FileRequest | undef
   }
 }
 
-/**
- * Model and precision, by which a file is known whatever became of the model's files: two of them for one model would be one
- * too many. Of the hub's it is the repository, in all its revisions; of others the folder, by its path too.
- */
+/** Model and precision, by which a file is known: two of them for one model would be one too many. */
 function ownerOf(places: readonly Placed[]): string {
   const file = places[0]?.recipe.parts[0]?.values.file ?? ''
-  const steps = file.split(sep)
-  const repository = steps.findLastIndex((step) => step.startsWith('models--'))
-  const folder = repository < 0 ? dirname(file) : steps.slice(0, repository + 1).join(sep)
-  const name = basename(folder)
-    .replaceAll(/[^\w.-]+/g, '_')
-    .slice(0, MAX_NAME_LENGTH)
-  const where = createHash('sha256').update(folder).digest('hex').slice(0, 8)
   // Norms and heads are float32 in every precision.
   const dtype = places.find(({ recipe }) => recipe.dtype !== 'f32')?.recipe.dtype ?? 'f32'
-  return `${name}-${where}-${dtype}`
+  return `${ownerOfFile(file)}-${dtype}`
 }
 
 function layPlaces(initializers: readonly Initializer[]): Map<Initializer, Placed> {

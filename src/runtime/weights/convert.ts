@@ -5,7 +5,13 @@
 import type { FloatDtype } from '../../graph/ir.ts'
 import type { TensorDtype } from '../../model/spec.ts'
 
-export const STORED_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1 }
+export const STORED_BYTES: Readonly<Record<TensorDtype, number>> = {
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I8: 1,
+  F8_E4M3: 1,
+}
 export const FLOAT_BYTES: Readonly<Record<FloatDtype, number>> = { f32: 4, f16: 2, bf16: 2 }
 
 /** `count` numbers as float32, exactly: in `out`, or where they lie if they are float32 already. */
@@ -31,10 +37,23 @@ export function widen(
       for (let i = 0; i < count; i++) bits[i] = (halves[i] as number) << 16
       return floats
     }
+    case 'F8_E4M3': {
+      const codes = new Uint8Array(from, 0, count)
+      for (let i = 0; i < count; i++) floats[i] = E4M3[codes[i] as number] as number
+      return floats
+    }
     default:
       return dtype satisfies never
   }
 }
+
+/** What each byte means: a sign, 4 bits of an exponent with bias 7, 3 of a fraction; no infinities, and one NaN of each sign. */
+const E4M3 = Float32Array.from({ length: 256 }, (_, code) => {
+  const [exponent, fraction] = [(code >> 3) & 15, code & 7]
+  if (exponent === 15 && fraction === 7) return NaN
+  const magnitude = exponent === 0 ? (fraction / 8) * 2 ** -6 : (1 + fraction / 8) * 2 ** (exponent - 7)
+  return code < 128 ? magnitude : -magnitude
+})
 
 /** The bytes of the numbers in `dtype`, in `out`. What lies beyond the range of float16 becomes an infinity. */
 export function narrow(

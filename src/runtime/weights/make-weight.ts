@@ -7,19 +7,25 @@ import { TENSOR_DTYPES } from '../../graph/recipe.ts'
 import type { TensorRef } from '../../model/spec.ts'
 import { Overflow } from '../overflow.ts'
 import { STORED_BYTES, hasNonFinite, narrow, widen } from './convert.ts'
+import type { Scale } from './scale-numbers.ts'
+import { scaleNumbers } from './scale-numbers.ts'
+import { gatherRows, spanLength } from './strides.ts'
 
 /** Numbers of a block: three buffers of it are held, of at most four bytes a number. */
 const BLOCK = 1 << 20
+/** Bytes of one read: the system takes 2 GB at most. */
+const MAX_READ = 1 << 30
 
 export class WeightMaker {
   readonly #stored = new ArrayBuffer(4 * BLOCK)
   readonly #floats = new Float32Array(BLOCK)
   readonly #made = new ArrayBuffer(4 * BLOCK)
   readonly #files = new Map<string, number>()
+  #span: { readonly values: TensorRef; readonly bytes: Uint8Array<ArrayBuffer> } | undefined
 
   /** Hands the bytes to `write` in their order; a block is valid until `write` returns. Throws `Overflow` or `load_failed`. */
   make(recipe: WeightRecipe, write: (bytes: Uint8Array) => void): void {
-    const scales = new Map(recipe.parts.map((part) => [part, part.scale && this.#readScale(part.scale)]))
+    const scales = new Map(recipe.parts.map((part) => [part, this.#readScale(part)]))
     for (const { part, fromRow, rowCount } of turnsOf(recipe)) {
       const { values } = part
       const columns = columnsOf(values)
@@ -35,6 +41,7 @@ export class WeightMaker {
   close(): void {
     for (const file of this.#files.values()) closeSync(file)
     this.#files.clear()
+    this.#span = undefined
   }
 
   #convert(recipe: WeightRecipe, values: TensorRef, block: Block): Uint8Array {
@@ -44,9 +51,7 @@ export class WeightMaker {
     if (TENSOR_DTYPES[values.dtype] === dtype && !plusOne)
       return new Uint8Array(this.#stored, 0, count * STORED_BYTES[values.dtype])
     const floats = widen(this.#stored, values.dtype, count, this.#floats)
-    if (scale !== undefined)
-      for (let i = 0; i < count; i++)
-        floats[i] = (floats[i] as number) * (scale[Math.floor((from + i) / columns)] as number)
+    if (scale !== undefined) scaleNumbers(floats, from, columns, scale)
     if (plusOne) for (let i = 0; i < count; i++) floats[i] = (floats[i] as number) + 1
     const bytes = narrow(floats, dtype, this.#made)
     if (dtype === 'f16' && hasNonFinite(bytes))
@@ -54,8 +59,13 @@ export class WeightMaker {
     return bytes
   }
 
-  /** [rows, 1] as float32. */
-  #readScale(scale: TensorRef): Float32Array {
+  #readScale({ scale, blocks }: Matrix): Scale | undefined {
+    if (scale === undefined) return undefined
+    return { numbers: this.#readAll(scale), beside: scale.shape[1] as number, blocks }
+  }
+
+  /** As float32. */
+  #readAll(scale: TensorRef): Float32Array {
     const count = scale.byteLength / STORED_BYTES[scale.dtype]
     const all = new Float32Array(count)
     for (let from = 0; from < count; from += BLOCK) {
@@ -66,14 +76,29 @@ export class WeightMaker {
     return all
   }
 
-  #read({ file, byteOffset, dtype }: TensorRef, from: number, count: number): void {
+  #read(values: TensorRef, from: number, count: number): void {
+    const { file, byteOffset, dtype } = values
     const size = STORED_BYTES[dtype]
-    const length = count * size
-    const bytes = new Uint8Array(this.#stored, 0, length)
-    for (let done = 0; done < length;) {
-      const read = this.#readSome(file, bytes.subarray(done), byteOffset + from * size + done)
+    if (values.strides === undefined)
+      this.#fill(file, byteOffset + from * size, new Uint8Array(this.#stored, 0, count * size))
+    else gatherRows(this.#spanOf(values), values, { from, count, to: this.#stored })
+  }
+
+  /** Of a tensor with strides, all bytes from its first number to its last: it is read once, and its blocks come from there. */
+  #spanOf(values: TensorRef): Uint8Array<ArrayBuffer> {
+    if (this.#span?.values !== values) {
+      const bytes = new Uint8Array(spanLength(values))
+      this.#fill(values.file, values.byteOffset, bytes)
+      this.#span = { values, bytes }
+    }
+    return this.#span.bytes
+  }
+
+  #fill(file: string, position: number, bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length;) {
+      const read = this.#readSome(file, bytes.subarray(done, done + MAX_READ), position + done)
       if (read === 0)
-        throw new ServerError('load_failed', `${file} ends before byte ${byteOffset + from * size + length}`)
+        throw new ServerError('load_failed', `${file} ends before byte ${position + bytes.length}`)
       done += read
     }
   }
@@ -97,7 +122,7 @@ interface Block {
   readonly from: number
   readonly count: number
   readonly columns: number
-  readonly scale: Float32Array | undefined
+  readonly scale: Scale | undefined
 }
 
 interface Turn {

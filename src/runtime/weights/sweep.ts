@@ -13,9 +13,9 @@ export const PART = '.part'
 export const TEMPORARY = 'embeddings-weights-'
 
 /** A part that was not written to for longer is nobody's. */
-const ABANDONED_MS = 10 * 60_000
+export const ABANDONED_MS = 10 * 60_000
 /** A file that was asked for since then may be about to be opened, by a process whose model is another version. */
-const IN_USE_MS = 3_600_000
+export const IN_USE_MS = 3_600_000
 /** No model takes as long to load. */
 const LEFT_BEHIND_MS = 24 * 3_600_000
 

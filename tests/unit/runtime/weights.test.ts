@@ -13,7 +13,7 @@ const VALUE_DTYPES = { F32: 'f32', F16: 'f16', BF16: 'bf16' } as const
 
 /** A tensor in a file of its own, behind three bytes of something else. */
 async function stored(
-  data: Float32Array | Uint16Array | Int8Array,
+  data: Float32Array | Uint16Array | Int8Array | Uint8Array,
   shape: readonly number[],
   dtype: TensorDtype,
 ): Promise<TensorRef> {
@@ -90,6 +90,38 @@ describe('a recipe', () => {
     const tenth = Math.fround(0.1)
     expect(all[0]).toEqual([0.5, -1, 254, 6, Math.fround(4 * tenth), Math.fround(-128 * tenth)])
     expect(all[1]).toEqual(f16(0.5, -1, 254, 6, 1, -32))
+  })
+
+  test('multiplies fp8 codes by the scale of their block', async () => {
+    // 1, 1.125, 2, 448, 0.5 in five columns; blocks of two rows and three columns, the first row of which lies above
+    const row = [0x38, 0x39, 0x40, 0x7e, 0x30]
+    const values = await stored(Uint8Array.from([...row, ...row, ...row]), [3, 5], 'F8_E4M3')
+    const scale = await stored(Float32Array.of(1, 2, 4, 8), [2, 2], 'F32')
+    const blocks = { rows: 2, columns: 3, rowsAbove: 1 }
+    const { all } = await made(await makeFolder(), { dtype: 'f32', parts: [{ values, scale, blocks }] })
+    const below = [4, 4.5, 8, 3584, 4]
+    expect(all[0]).toEqual([1, 1.125, 2, 896, 1, ...below, ...below])
+  })
+
+  test('of fp8 codes with many blocks is whole, wherever it is cut', async () => {
+    const [rows, columns] = [701, 3001]
+    const codes = Uint8Array.from({ length: rows * columns }, (_, i) => 0x30 + (i % 17))
+    const blocks = { rows: 128, columns: 128, rowsAbove: 0 }
+    const [below, beside] = [Math.ceil(rows / 128), Math.ceil(columns / 128)]
+    const scales = Float32Array.from({ length: below * beside }, (_, i) => 1 + i / 8)
+    const values = await stored(codes, [rows, columns], 'F8_E4M3')
+    const scale = await stored(scales, [below, beside], 'F32')
+    const graph = graphOf({ dtype: 'f32', parts: [{ values, scale, blocks }] })
+    const placed = await placeWeights(graph, await makeFolder())
+    const [made] = placed.graph.initializers.map(({ source }) => source as TensorRef)
+    const bytes = await readFile(made?.file ?? '')
+    const numbers = new Float32Array(bytes.buffer, bytes.byteOffset, codes.length)
+    const numberOf = (code: number) => (1 + (code & 7) / 8) * 2 ** ((code >> 3) - 7)
+    const wrong = numbers.findIndex((number, i) => {
+      const place = Math.floor(i / columns / 128) * beside + Math.floor((i % columns) / 128)
+      return number !== numberOf(codes[i] as number) * (scales[place] as number)
+    })
+    expect(wrong).toBe(-1)
   })
 
   test('joins rows of parts that lie in several files and dtypes', async () => {

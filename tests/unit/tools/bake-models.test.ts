@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import type { LogEvent } from '../../../src/base/log.ts'
 import { loadConfig, readDotEnv } from '../../../src/config.ts'
 import { startService } from '../../../src/start.ts'
 import { bakeModels } from '../../../tools/bake-models.ts'
@@ -41,6 +42,18 @@ test('a branch is pinned to the commit that was fetched', async () => {
   const { repository, dotEnv, bake } = await openBuild('org/embedder@main')
   expect(await bake()).toBe(`org/embedder@${repository.commit}`)
   expect(await readFile(dotEnv, 'utf8')).toBe(`MODEL_NAMES='org/embedder@${repository.commit}'\n`)
+})
+
+test('with CACHE_DIR a container finds the models as they lie in memory', async () => {
+  const { env, dotEnv } = await openBuild('org/embedder')
+  const cached = { ...env, CACHE_DIR: await makeFolder() }
+  await bakeModels({ env: cached, dotEnv, log: () => {} })
+  const { MODEL_NAMES: _, ...others } = cached
+  const config = loadConfig({ ...readDotEnv(await readFile(dotEnv, 'utf8')), ...others, PORT: '0' }, [])
+  const events: LogEvent[] = []
+  const { close } = await startService({ config, log: (_level, event) => void events.push(event) })
+  onTestFinished(close)
+  expect(events.filter(({ event }) => event === 'model_loaded')).toMatchObject([{ prepacked: true }])
 })
 
 test('without names nothing is written', async () => {

@@ -98,7 +98,7 @@ describe('Dockerfile', () => {
   })
 
   test('its build arguments are explained in it, and in docs/worker.md', () => {
-    expect(buildArgs.length).toBe(3)
+    expect(buildArgs.length).toBe(4)
     for (const [name] of buildArgs) {
       expect(dockerfile.header).toMatch(new RegExp(`^#   ${name} {2,}\\S`, 'm'))
       expect(read('docs/worker.md')).toContain(`| \`${name}\` |`)

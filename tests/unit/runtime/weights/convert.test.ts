@@ -118,6 +118,20 @@ describe('what is stored', () => {
     expect([...widen(Float32Array.of(0.1, -3).buffer, 'F32', 2, out)]).toEqual([Math.fround(0.1), -3])
   })
 
+  test('of fp8 is what the bits say, in all 256 of them', () => {
+    const codes = Uint8Array.from({ length: 256 }, (_, code) => code)
+    const numbers = widen(codes.buffer, 'F8_E4M3', 256, new Float32Array(256))
+    // Moved into place, the bits are those of a float16, whose exponent has a bias of 15 instead of 7.
+    const expected = new Float16Array(
+      Uint16Array.from(codes, (c) => ((c & 128) << 8) | ((c & 127) << 7)).buffer,
+    )
+    for (const [code, number] of numbers.entries())
+      expect(number, String(code)).toBe((code & 127) === 127 ? NaN : (expected[code] as number) * 256)
+    expect(numbers[0x7e]).toBe(448)
+    expect([numbers[1], numbers[0x81]]).toEqual([2 ** -9, -(2 ** -9)])
+    expect(Object.is(numbers[128], -0)).toBe(true)
+  })
+
   test('is read as many numbers as are asked for', () => {
     expect(widen(Int8Array.of(1, 2, 3).buffer, 'I8', 2, out)).toHaveLength(2)
     expect(narrow(Float32Array.of(1, 2), 'bf16', new ArrayBuffer(64))).toHaveLength(4)
