@@ -7,9 +7,17 @@ import { ELEMENTWISE } from './ops/elementwise.ts'
 import { MATRIX } from './ops/matrix.ts'
 import { NORMS } from './ops/norms.ts'
 import type { Attributes, Fact, OperatorTable, Operands } from './ops/operator.ts'
+import { QUANTIZED } from './ops/quantized.ts'
 import { SHAPING } from './ops/shaping.ts'
 
-export const OPERATORS: OperatorTable = { ...ELEMENTWISE, ...SHAPING, ...MATRIX, ...NORMS, ...ATTENTION }
+export const OPERATORS: OperatorTable = {
+  ...ELEMENTWISE,
+  ...SHAPING,
+  ...MATRIX,
+  ...NORMS,
+  ...ATTENTION,
+  ...QUANTIZED,
+}
 
 /** Dtype and shape of each output of a node, the first first; throws `graph_invalid` where the operands do not fit. */
 export function inferOutputs(

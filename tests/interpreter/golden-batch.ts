@@ -1,13 +1,17 @@
 /** A golden fixture as one ragged batch: its cases tokenized as the service does it, and what must come out. */
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { findPrompt } from '../../src/engine/find-prompt.ts'
 import { findRoute } from '../../src/engine/find-route.ts'
 import { openFolder } from '../../src/model/open-folder.ts'
+import { tokenRulesOf } from '../../src/engine/token-kind.ts'
 import type { ModelSpec } from '../../src/model/spec.ts'
 import type { RaggedBatch, RaggedRow } from '../../src/runtime/runner.ts'
-import { joinRows } from '../../src/runtime/runner.ts'
+import { NO_ADAPTER, joinRows } from '../../src/runtime/runner.ts'
+import type { PromptChoice } from '../../src/task.ts'
 import type { TokenizedRows, Tokenizer, TokenizerThread } from '../../src/tokenize/tokenizer.ts'
 import { BUNDLED_MODEL } from '../open-model.ts'
+import { readKind } from '../read-kind.ts'
 
 interface GoldenCase {
   readonly name: string
@@ -21,7 +25,12 @@ interface GoldenCase {
   readonly special?: boolean
   /** What is not 0 of a sparse vector: index and value each. */
   readonly sparse?: readonly (readonly [number, number])[]
+  /** A vector for each id; the last numbers of what the graph gives for a token. */
   readonly tokens?: readonly (readonly number[])[]
+  /** Places of the tokens by which a text is compared. */
+  readonly kept?: readonly number[]
+  /** Of a text that has a vector besides. */
+  readonly dense?: readonly number[]
   readonly query?: string
   readonly document?: string
   readonly logits?: readonly number[]
@@ -70,6 +79,11 @@ export function listFixtures(): Fixture[] {
   return [{ name: BUNDLED, folder: BUNDLED_MODEL, golden: join(here, 'bundled.json') }, ...fixtures]
 }
 
+/** Of an exported model only the head is a graph of ours: what stands before it is another's file, which no interpreter here reads. */
+export function isExported({ name }: Fixture): boolean {
+  return name.startsWith('exported/')
+}
+
 function casesOf({ name, golden }: Fixture): readonly GoldenCase[] {
   const all = JSON.parse(readFileSync(golden, 'utf8')) as { cases: readonly GoldenCase[] }
   const cases = all.cases.filter(({ special = true }) => special)
@@ -104,7 +118,7 @@ export async function openGolden(fixture: Fixture, tokenizers: TokenizerThread):
     spec,
     batch: joinRows(rows),
     expected: cases.map((golden) => {
-      const { vector = widen(golden, spec), scores = [], logits = [] } = golden
+      const { dense, vector = dense ?? widen(golden, spec), scores = [], logits = [] } = golden
       return { numbers: vector ?? [...scores, ...logits], from: routeOf(golden, spec) }
     }),
     tokens: cases.map(({ tokens }) => tokens?.flat()),
@@ -122,14 +136,14 @@ function widen({ sparse }: GoldenCase, { head, config }: ModelSpec): number[] | 
 }
 
 /** Where in its row a vector begins, as a part of the row: the pipelines of a Router stand side by side. */
-function routeOf({ prompt_name: name, task }: GoldenCase, { head }: ModelSpec): number {
+function routeOf(golden: GoldenCase, { head }: ModelSpec): number {
   if (head.kind !== 'embedding' || head.routes === undefined) return 0
-  const choice = name ?? task
-  const index = findRoute(
-    head.routes,
-    choice === undefined ? undefined : { name: choice, ifUnknown: 'ignore' },
-  )
-  return index / head.routes.length
+  return findRoute(head.routes, choiceOf(golden)) / head.routes.length
+}
+
+function choiceOf({ prompt_name: promptName, task }: GoldenCase): PromptChoice | undefined {
+  const name = promptName ?? task
+  return name === undefined ? undefined : { name, ifUnknown: 'ignore' }
 }
 
 async function rowOf(golden: GoldenCase, spec: ModelSpec, tokenizer: Tokenizer): Promise<RaggedRow> {
@@ -143,14 +157,18 @@ async function rowOf(golden: GoldenCase, spec: ModelSpec, tokenizer: Tokenizer):
   }
   if (golden.text === undefined)
     return firstRow(await tokenizer.pairs([golden.query ?? ''], [golden.document ?? ''], options))
+  if (tokenRulesOf(spec) !== undefined && golden.kept !== undefined)
+    return firstRow(await readKind({ spec, tokenizer }, golden.text, golden.task ?? ''))
   const { prompt_name: promptName = spec.defaultPromptName } = golden
   const text = promptName === undefined ? '' : (spec.prompts[promptName] ?? '')
   const steps = spec.head.kind === 'embedding' ? spec.head.steps : []
   const pooled = steps.every((step) => step.kind !== 'pooling' || step.includePrompt)
-  return firstRow(await tokenizer.texts([golden.text], { text, pooled }, options))
+  const { adapter } = findPrompt(spec, choiceOf(golden))
+  return { ...firstRow(await tokenizer.texts([golden.text], { text, pooled }, options)), adapter }
 }
 
 function firstRow({ ids, typeStarts, unpooledTokens }: TokenizedRows): RaggedRow {
+  const adapter = NO_ADAPTER
   const [typeStart = ids.length] = typeStarts
-  return { ids, typeStart, unpooledTokens: unpooledTokens[0] ?? 0, wantsTokens: false }
+  return { ids, typeStart, unpooledTokens: unpooledTokens[0] ?? 0, adapter, wantsTokens: false }
 }

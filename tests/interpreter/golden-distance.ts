@@ -35,13 +35,22 @@ export function goldenDistance(
   const rows = expected.map(({ numbers, from }, b) => compare(rowsOf(OUTPUT, b + from, b + 1), numbers))
   const states = tokens.flatMap((row, b) => {
     const [first = 0, end = 0] = batch.bounds.subarray(b, b + 2)
-    return row === undefined ? [] : [compare(rowsOf(TOKENS, first, end), row)]
+    return row === undefined
+      ? []
+      : [compare(lastOf(rowsOf(TOKENS, first, end), end - first, row.length), row)]
   })
   const all = [...rows, ...states]
   return {
     difference: Math.max(...all.map(({ difference }) => difference)),
     cosine: Math.min(...all.map(({ cosine }) => cosine)),
   }
+}
+
+/** The last numbers of each of `count` tokens, `total` in all. */
+function lastOf(data: Float64Array, count: number, total: number): Float64Array {
+  const [width, own] = [data.length / count, total / count]
+  if (width === own) return data
+  return data.filter((_, index) => index % width >= width - own)
 }
 
 /** The output may go on behind the numbers that are told. */

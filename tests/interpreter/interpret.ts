@@ -6,6 +6,7 @@ import { ATTENTION } from './kernels/attention.ts'
 import { ELEMENTWISE } from './kernels/elementwise.ts'
 import { MATRIX } from './kernels/matrix.ts'
 import { NORMS } from './kernels/norms.ts'
+import { QUANTIZED } from './kernels/quantized.ts'
 import { SHAPING } from './kernels/shaping.ts'
 import type { KernelTable } from './node-call.ts'
 import { NodeCall } from './node-call.ts'
@@ -13,7 +14,14 @@ import { readInitializer } from './read-initializer.ts'
 import type { Rounding, Tensor } from './tensor.ts'
 import { round, sizeOf } from './tensor.ts'
 
-export const KERNELS: KernelTable = { ...ELEMENTWISE, ...SHAPING, ...MATRIX, ...NORMS, ...ATTENTION }
+export const KERNELS: KernelTable = {
+  ...ELEMENTWISE,
+  ...SHAPING,
+  ...MATRIX,
+  ...NORMS,
+  ...ATTENTION,
+  ...QUANTIZED,
+}
 
 /** The graph's outputs by name, for one batch. */
 export type Interpreted = (feeds: Iterable<readonly [string, Feed | Tensor]>) => ReadonlyMap<string, Tensor>

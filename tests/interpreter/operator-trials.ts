@@ -1,6 +1,7 @@
 /** For each operator the trials by which the interpreter's kernel is held against ONNX Runtime's. */
 import type { Dtype } from '../../src/graph/ir.ts'
 import { ONNX_TYPES } from '../../src/graph/ir.ts'
+import { QUANTIZED_TRIALS } from './quantized-trials.ts'
 import { ATTENTION_TRIALS } from './attention-trials.ts'
 import type { Attributes, Draw, Trial } from './trial.ts'
 import { TrialGraph, tensorOf, trialOf } from './trial.ts'
@@ -23,6 +24,12 @@ export const TRIALS: Readonly<Record<string, Evidence>> = {
     trials: [
       (draw) => trialOf('Div', [draw.floats([3, 4]), draw.floats([4], { least: 0.5 })]),
       (draw) => trialOf('Div', [draw.ints([9], -20, 20), draw.ints([9], 1, 6)]),
+    ],
+  },
+  Max: {
+    trials: [
+      (draw) => trialOf('Max', [draw.floats([3, 1]), draw.floats([3, 1]), draw.floats([])]),
+      (draw) => trialOf('Max', [draw.floats([3, 4]), draw.floats([4])]),
     ],
   },
   LessOrEqual: comparison('LessOrEqual'),
@@ -159,11 +166,21 @@ export const TRIALS: Readonly<Record<string, Evidence>> = {
           transB: { int: 1 },
         }),
       (draw) => trialOf('Gemm', [draw.floats([4, 7]), draw.floats([6, 7])], { transB: { int: 1 } }),
+      (draw) =>
+        trialOf('Gemm', [draw.floats([4, 7]), draw.floats([6, 7]), draw.floats([4, 6])], {
+          transB: { int: 1 },
+        }),
     ],
   },
   ReduceMax: {
     trials: [
       (draw) => trialOf('ReduceMax', [draw.floats(draw.dims(3)), counts([1])], { keepdims: { int: 0 } }),
+      (draw) => trialOf('ReduceMax', [draw.floats(draw.dims(2)), counts([1])], { keepdims: { int: 1 } }),
+    ],
+  },
+  ReduceMin: {
+    trials: [
+      (draw) => trialOf('ReduceMin', [draw.floats(draw.dims(2)), counts([1])], { keepdims: { int: 1 } }),
     ],
   },
   ReduceL2: {
@@ -210,6 +227,7 @@ export const TRIALS: Readonly<Record<string, Evidence>> = {
   }),
 
   ...ATTENTION_TRIALS,
+  ...QUANTIZED_TRIALS,
 }
 
 function unary(op: string, range: { reach?: number; least?: number } = {}): Evidence {

@@ -197,6 +197,8 @@ function toOnnx({ dtype, dims, data }: Tensor): OrtTensor {
   switch (dtype) {
     case 'f32':
       return new OrtTensor('float32', Float32Array.from(data), dims)
+    case 'u8':
+      return new OrtTensor('uint8', Uint8Array.from(data), dims)
     case 'i8':
       return new OrtTensor('int8', Int8Array.from(data), dims)
     case 'i32':

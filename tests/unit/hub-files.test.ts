@@ -22,6 +22,8 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
   API_KEY: 'the platform checks the keys of a queue endpoint',
   PORT: 'a queue worker is not reached over HTTP',
   PORT_HEALTH: 'a queue worker is not reached over HTTP',
+  INT8_MODE: 'a GPU computes no model in int8',
+  INT8_FORCE: 'a GPU computes no model in int8',
   WEBHOOK_HOSTS: 'the platform sends the webhooks of a queue endpoint',
 }
 

@@ -1,6 +1,15 @@
 import type { Dtype, Graph, Value } from '../../src/graph/ir.ts'
 
-const BYTES: Readonly<Record<Dtype, number>> = { f32: 4, f16: 2, bf16: 2, i8: 1, i32: 4, i64: 8, bool: 1 }
+const BYTES: Readonly<Record<Dtype, number>> = {
+  f32: 4,
+  f16: 2,
+  bf16: 2,
+  u8: 1,
+  i8: 1,
+  i32: 4,
+  i64: 8,
+  bool: 1,
+}
 
 export interface WeightMemory {
   /** Of all weights as the kernels read them. */

@@ -8,6 +8,7 @@ export const ELEMENTWISE: OperatorTable = {
   Sub: { domain: '', infer: arithmetic },
   Mul: { domain: '', infer: arithmetic },
   Div: { domain: '', infer: arithmetic },
+  Max: { domain: '', infer: inferMax },
   LessOrEqual: { domain: '', infer: compare },
   Equal: { domain: '', infer: compare },
   Where: { domain: '', infer: inferWhere },
@@ -85,6 +86,13 @@ function broadcast([left, right]: Operands): Fact {
 
 function arithmetic([left, right]: Operands): Fact {
   return broadcast([numeric(required(left)), right])
+}
+
+/** Of any number of operands. */
+function inferMax(operands: Operands): Fact {
+  return operands
+    .map((operand) => numeric(required(operand)))
+    .reduce((a, b) => ({ name: b.name, ...broadcast([a, b]) }))
 }
 
 function compare([left, right]: Operands): Fact {

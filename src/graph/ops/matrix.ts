@@ -6,7 +6,8 @@ export const MATRIX: OperatorTable = {
   MatMul: { domain: '', infer: inferMatMul },
   FusedMatMul: { domain: 'com.microsoft', infer: inferMatMul },
   Gemm: { domain: '', infer: inferGemm },
-  ReduceMax: { domain: '', infer: inferReduceMax },
+  ReduceMax: { domain: '', infer: inferReduce },
+  ReduceMin: { domain: '', infer: inferReduce },
   ReduceL2: { domain: '', infer: inferReduceL2 },
   // Both outputs are required by ONNX.
   TopK: { domain: '', infer: inferTopK, writesAll: true },
@@ -28,30 +29,31 @@ function inferMatMul([a, b]: Operands, attributes: Attributes): Fact {
   return { dtype: left.dtype, shape: [...left.shape.slice(0, -1), required(axes[1])] }
 }
 
-/** Here always with transB = 1: a linear layer's weight is [out, in]. */
-function inferGemm([x, weight, bias]: Operands, attributes: Attributes): Fact {
+/** Here always with transB = 1: a linear layer's weight is [out, in]. What is added is a vector, or of the output's shape. */
+function inferGemm([x, weight, added]: Operands, attributes: Attributes): Fact {
   const a = float(required(x))
   const b = float(required(weight))
   if (intOf(attributes, 'transB') !== 1) throw new Error('transB must be 1')
   if (a.shape.length !== 2 || b.shape.length !== 2) throw new Error('both sides must be matrices')
   sameType(a, b)
   same(required(a.shape[1]), required(b.shape[1]))
-  const out = required(b.shape[0])
-  if (bias !== undefined) {
-    sameType(a, bias)
-    if (bias.shape.length !== 1) throw new Error('the bias must be a vector')
-    same(required(bias.shape[0]), out)
+  const shape = [required(a.shape[0]), required(b.shape[0])]
+  if (added !== undefined) {
+    sameType(a, added)
+    if (added.shape.length !== 1 && added.shape.length !== 2)
+      throw new Error('what is added must be a vector or a matrix')
+    for (const [place, dim] of added.shape.toReversed().entries()) same(dim, required(shape[1 - place]))
   }
-  return { dtype: a.dtype, shape: [required(a.shape[0]), out] }
+  return { dtype: a.dtype, shape }
 }
 
-/** Over axis 1, dropped: the form in use. */
-function inferReduceMax([x, axes]: Operands, attributes: Attributes): Fact {
+/** Over axis 1, dropped or kept with size 1: the forms in use. */
+function inferReduce([x, axes]: Operands, attributes: Attributes): Fact {
   const { dtype, shape } = float(required(x))
   if (required(axes).dtype !== 'i64') throw new Error('the axes must be i64')
-  if (intOf(attributes, 'keepdims', 1) !== 0) throw new Error('keepdims must be 0')
   if (shape.length < 2) throw new Error('there is no axis 1')
-  return { dtype, shape: shape.filter((_, axis) => axis !== 1) }
+  if (intOf(attributes, 'keepdims', 1) === 0) return { dtype, shape: shape.filter((_, axis) => axis !== 1) }
+  return { dtype, shape: shape.map((dim, axis) => (axis === 1 ? 1 : dim)) }
 }
 
 /** Over axis 1 of a matrix, kept with size 1: the form in use. */

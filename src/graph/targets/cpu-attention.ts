@@ -8,10 +8,11 @@ import type { GraphBuilder } from '../builder.ts'
 import type { Attribute, Value } from '../ir.ts'
 import { windowBias } from '../layers/position-bias.ts'
 import type { AttentionInputs, Rotary } from '../kernels.ts'
-import { joinNeighbours } from '../matrix.ts'
-import type { Linear, Matrix, Norm } from '../tensor-table.ts'
-import { biasesOf, lengthsOf, normHeads, repeatHeads } from './attention-parts.ts'
-import { gemm, matrix, norm, project, vector } from './cpu-parts.ts'
+import type { Norm } from '../tensor-table.ts'
+import type { LastRole } from './attention-parts.ts'
+import { lengthsOf, normHeads, repeatHeads } from './attention-parts.ts'
+import type { Products } from './cpu-kernels.ts'
+import { norm } from './cpu-parts.ts'
 
 /** GroupQueryAttention wants heads of a multiple of this many numbers, and turns those of a multiple of twice as many. */
 const HEAD_STEP = 8
@@ -23,7 +24,7 @@ const HIDDEN = -3.402_823_466_385_288_6e38
 interface Sides {
   readonly padded: 'padded_rows' | 'padded_pieces'
   readonly packed: 'packed_rows' | 'packed_pieces'
-  readonly last: 'last_positions' | 'last_piece_positions'
+  readonly last: LastRole
   readonly longest: 'max_length' | 'max_piece_length'
   readonly steps: 'steps' | 'piece_steps'
   readonly flat: 'B*S' | 'P*C'
@@ -47,19 +48,27 @@ const PIECES: Sides = {
   flat: 'P*C',
 }
 
-export function attention(b: GraphBuilder, x: Value, inputs: AttentionInputs): Value {
-  const grouped = inputs.headWidth % HEAD_STEP === 0
+export function attention(b: GraphBuilder, x: Value, inputs: AttentionInputs, products: Products): Value {
   const sides = sidesOf(inputs)
-  const context = grouped ? groupedAttention(b, x, inputs) : plainAttention(b, x, inputs)
+  const context = isGrouped(inputs)
+    ? groupedAttention(b, x, inputs, products)
+    : plainAttention(b, x, inputs, products)
   return b.gather(b.reshape(context, [sides.flat, context.shape[2] as number]), b.input(sides.packed))
 }
 
-/** What is added to scores is made for whole rows. */
-function sidesOf({ window, bias }: AttentionInputs): Sides {
-  return window === undefined || bias !== undefined ? ROWS : PIECES
+/** The kernel's own window is counted from a row's last key, as if its last query stood there. */
+function isGrouped({ headWidth, causal, window, hidesUnseen }: AttentionInputs): boolean {
+  return headWidth % HEAD_STEP === 0 && !(hidesUnseen && causal && window !== undefined)
 }
 
-function groupedAttention(b: GraphBuilder, x: Value, inputs: AttentionInputs): Value {
+/** What is added to scores is made for whole rows. Kernels stop at a row's keys alone: a token past them looks all the same. */
+function sidesOf({ window, bias, hidesUnseen }: AttentionInputs): Sides {
+  const isWhole = window === undefined || bias !== undefined
+  if (!hidesUnseen) return isWhole ? ROWS : PIECES
+  return isWhole ? { ...ROWS, last: 'last_seen_positions' } : { ...PIECES, last: 'last_seen_piece_positions' }
+}
+
+function groupedAttention(b: GraphBuilder, x: Value, inputs: AttentionInputs, products: Products): Value {
   const { heads, keyHeads, headWidth, rotary, causal, window, scale } = inputs
   const sides = sidesOf(inputs)
   const turnsItself = rotary !== undefined && headWidth % (2 * HEAD_STEP) === 0
@@ -68,8 +77,8 @@ function groupedAttention(b: GraphBuilder, x: Value, inputs: AttentionInputs): V
   const joined = inputs.bias === undefined && inputs.queryNorm === undefined && inputs.keyNorm === undefined
   const { query, key, value, bias } =
     joined && (rotary === undefined || turnsItself)
-      ? { ...projectJoined(b, x, inputs), bias: scoreBias(b, biased, undefined) }
-      : projectApart(b, x, biased, turnsItself ? undefined : rotary)
+      ? { ...projectJoined(b, x, inputs, products), bias: scoreBias(b, biased, undefined) }
+      : projectApart(b, x, { ...biased, rotary: turnsItself ? undefined : rotary }, products)
   const operands = [
     ...[query, key, value].map((part) => part && b.gather(part, b.input(sides.padded))), // [B, S, ·]
     undefined,
@@ -93,10 +102,10 @@ function groupedAttention(b: GraphBuilder, x: Value, inputs: AttentionInputs): V
 }
 
 /** For the few models with odd heads (rubert-tiny2: 26 numbers): about half as fast. */
-function plainAttention(b: GraphBuilder, x: Value, inputs: AttentionInputs): Value {
+function plainAttention(b: GraphBuilder, x: Value, inputs: AttentionInputs, products: Products): Value {
   const { heads, causal, scale } = inputs
   const sides = sidesOf(inputs)
-  const { query, key, value, bias } = projectApart(b, x, inputs, inputs.rotary)
+  const { query, key, value, bias } = projectApart(b, x, inputs, products)
   const spread = (part: Value) => repeatHeads(b, part, inputs)
   const padded = [query, spread(key), spread(value)].map((part) => b.gather(part, b.input(sides.padded)))
   const attributes: Record<string, Attribute> = { num_heads: { int: heads }, scale: { float: scale } }
@@ -105,9 +114,13 @@ function plainAttention(b: GraphBuilder, x: Value, inputs: AttentionInputs): Val
 }
 
 /** Query, key and value in one product: [T, (N + 2 Nkv) D]. */
-function projectJoined(b: GraphBuilder, x: Value, { query, key, value }: AttentionInputs) {
-  const parts = [query, key, value]
-  return { query: gemm(b, x, joinWeights(b, parts), joinBiases(b, parts)), key: undefined, value: undefined }
+function projectJoined(
+  b: GraphBuilder,
+  x: Value,
+  { query, key, value }: AttentionInputs,
+  products: Products,
+) {
+  return { query: products.projectJoined(b, x, [query, key, value]), key: undefined, value: undefined }
 }
 
 interface Projected {
@@ -119,14 +132,9 @@ interface Projected {
   readonly bias: Value | undefined
 }
 
-/** `rotary`: where the attention kernel does not turn query and key itself. */
-function projectApart(
-  b: GraphBuilder,
-  x: Value,
-  inputs: AttentionInputs,
-  rotary: Rotary | undefined,
-): Projected {
-  const { heads, keyHeads, headWidth } = inputs
+/** Rotary of the inputs: where the attention kernel does not turn query and key itself. */
+function projectApart(b: GraphBuilder, x: Value, inputs: AttentionInputs, { project }: Products): Projected {
+  const { heads, keyHeads, headWidth, rotary } = inputs
   const ownNorm = (states: Value, own: Norm) => norm(b, states, own)
   const query = normHeads(b, project(b, x, inputs.query), inputs.queryNorm, headWidth, ownNorm)
   const key = normHeads(b, project(b, x, inputs.key), inputs.keyNorm, headWidth, ownNorm)
@@ -157,34 +165,4 @@ function turn(b: GraphBuilder, x: Value, heads: number, { cos, sin }: Rotary): V
   const tokens = b.reshape(x, ['T', 1, width])
   const turned = b.node('RotaryEmbedding', [tokens, positions, cos, sin], { num_heads: { int: heads } })
   return b.reshape(turned, ['T', width])
-}
-
-function joinWeights(b: GraphBuilder, parts: readonly Linear[]): Value {
-  const weights = parts.map(({ weight }) => weight)
-  const joined = joinMatrices(weights)
-  if (joined !== undefined) return matrix(b, joined)
-  return b.concat(
-    weights.map((weight) => matrix(b, weight)),
-    0,
-  )
-}
-
-/** Neighbours in the file need no copy. */
-function joinMatrices(parts: readonly Matrix[]): Matrix | undefined {
-  const values = joinNeighbours(parts.map((part) => part.values))
-  const scales = parts.flatMap(({ scale }) => (scale === undefined ? [] : [scale]))
-  if (scales.length === 0) return values && { values, scale: undefined }
-  const scale = joinNeighbours(scales)
-  return values && scale && { values, scale }
-}
-
-function joinBiases(b: GraphBuilder, parts: readonly Linear[]): Value | undefined {
-  const biases = biasesOf(parts)
-  if (biases.length === 0) return undefined
-  const joined = joinNeighbours(biases)
-  if (joined !== undefined) return vector(b, joined)
-  return b.concat(
-    biases.map((bias) => vector(b, bias)),
-    0,
-  )
 }

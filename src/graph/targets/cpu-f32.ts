@@ -1,55 +1,49 @@
-/**
- * CPU, float32. Measured choices: Add + LayerNormalization, because the fused SkipLayerNormalization is scalar code there;
- * Gemm with its bias; only attention sees padding.
- */
+/** CPU, float32: Gemm with its bias, on weights as they lie in the file. */
 import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
-import { activate } from '../layers/activation.ts'
-import type { GatedInputs, Kernels, Normed, Unit } from '../kernels.ts'
-import type { Norm } from '../tensor-table.ts'
-import { attention } from './cpu-attention.ts'
-import { norm, project } from './cpu-parts.ts'
+import type { Matrix } from '../matrix.ts'
+import { joinNeighbours, mustBeMade } from '../matrix.ts'
+import type { AnyLinear, Linear } from '../tensor-table.ts'
+import type { Products } from './cpu-kernels.ts'
+import { cpuKernels } from './cpu-kernels.ts'
+import { joinBiases, matrix, vector } from './cpu-parts.ts'
 
-export const cpuF32: Kernels = {
-  dtype: 'f32',
-  // Gathered in the dtype it is stored in: an int8 or half-precision table never becomes a float32 copy.
-  lookup(b, table, indices) {
-    const rows = b.cast(b.gather(b.tensor(table.values), indices), 'f32')
-    if (table.scale === undefined) return rows
-    return b.node('Mul', [rows, b.cast(b.gather(b.tensor(table.scale), indices), 'f32')])
-  },
-  norm,
-  addNorm,
-  linear(b, x, linear, activation) {
-    return activate(b, project(b, x, linear), activation)
-  },
-  linearAddNorm(b, x, linear, residual, normalization) {
-    return addNorm(b, project(b, x, linear), residual, normalization)
-  },
-  gated,
-  unit,
-  greatest,
-  attention,
+export const floatProducts: Products = { project, projectJoined }
+
+export const cpuF32 = cpuKernels(floatProducts)
+
+function project(b: GraphBuilder, x: Value, { weight, bias, inputMajor }: AnyLinear): Value {
+  if (inputMajor) {
+    const y = b.node('MatMul', [x, matrix(b, weight)])
+    return bias === undefined ? y : b.node('Add', [y, vector(b, bias)])
+  }
+  return gemm(b, x, matrix(b, weight), bias && vector(b, bias))
 }
 
-function addNorm(b: GraphBuilder, x: Value, residual: Value, normalization: Norm): Normed {
-  const sum = b.node('Add', [residual, x])
-  return { sum, normed: norm(b, sum, normalization) }
+function projectJoined(b: GraphBuilder, x: Value, linears: readonly Linear[]): Value {
+  return gemm(b, x, joinWeights(b, linears), joinBiases(b, linears))
 }
 
-function gated(b: GraphBuilder, x: Value, { gate, up, activation }: GatedInputs): Value {
-  return b.node('Mul', [activate(b, project(b, x, gate), activation), project(b, x, up)])
+function gemm(b: GraphBuilder, x: Value, weight: Value, bias: Value | undefined): Value {
+  return b.node('Gemm', [x, weight, bias], { transB: { int: 1 } })
 }
 
-function unit(b: GraphBuilder, x: Value): Unit {
-  const lengths = b.node('ReduceL2', [x, axisOne(b)], { keepdims: { int: 1 } })
-  return { vectors: b.node('LpNormalization', [x], { axis: { int: -1 }, p: { int: 2 } }), lengths }
+function joinWeights(b: GraphBuilder, parts: readonly Linear[]): Value {
+  const weights = parts.map(({ weight }) => weight)
+  if (weights.some(mustBeMade)) return b.weight({ dtype: 'f32', parts: weights })
+  const joined = joinMatrices(weights)
+  if (joined !== undefined) return matrix(b, joined)
+  return b.concat(
+    weights.map((weight) => matrix(b, weight)),
+    0,
+  )
 }
 
-function greatest(b: GraphBuilder, tokens: Value): Value {
-  return b.node('ReduceMax', [tokens, axisOne(b)], { keepdims: { int: 0 } })
-}
-
-function axisOne(b: GraphBuilder): Value {
-  return b.share('axis 1', () => b.constant(BigInt64Array.of(1n), [1]))
+/** Neighbours in the file need no copy. */
+function joinMatrices(parts: readonly Matrix[]): Matrix | undefined {
+  const values = joinNeighbours(parts.map((part) => part.values))
+  const scales = parts.flatMap(({ scale }) => (scale === undefined ? [] : [scale]))
+  if (scales.length === 0) return values && { values, scale: undefined }
+  const scale = joinNeighbours(scales)
+  return values && scale && { values, scale }
 }

@@ -2,7 +2,9 @@
 import type { TensorRef } from '../../model/spec.ts'
 import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
-import type { AnyLinear, Matrix, Norm } from '../tensor-table.ts'
+import { joinNeighbours, mustBeMade } from '../matrix.ts'
+import type { Linear, Matrix, Norm } from '../tensor-table.ts'
+import { biasesOf } from './attention-parts.ts'
 
 export function norm(b: GraphBuilder, x: Value, { kind, weight, bias, epsilon, plusOne }: Norm): Value {
   const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } }
@@ -12,25 +14,25 @@ export function norm(b: GraphBuilder, x: Value, { kind, weight, bias, epsilon, p
   return b.node('LayerNormalization', [x, factor, bias && vector(b, bias)], attributes)
 }
 
-/** x · weightᵀ + bias; x · weight + bias where the weight is [in, out]. */
-export function project(b: GraphBuilder, x: Value, { weight, bias, inputMajor }: AnyLinear): Value {
-  if (inputMajor) {
-    const y = b.node('MatMul', [x, matrix(b, weight)])
-    return bias === undefined ? y : b.node('Add', [y, vector(b, bias)])
-  }
-  return gemm(b, x, matrix(b, weight), bias && vector(b, bias))
-}
-
-export function gemm(b: GraphBuilder, x: Value, weight: Value, bias: Value | undefined): Value {
-  return b.node('Gemm', [x, weight, bias], { transB: { int: 1 } })
-}
-
 // ONNX Runtime computes every Cast and Mul of a weight once, when it loads the graph.
-export function matrix(b: GraphBuilder, { values, scale }: Matrix): Value {
+export function matrix(b: GraphBuilder, weight: Matrix): Value {
+  if (mustBeMade(weight)) return b.weight({ dtype: 'f32', parts: [weight] })
+  const { values, scale } = weight
   const floats = b.cast(b.tensor(values), 'f32')
   return scale === undefined ? floats : b.node('Mul', [floats, b.cast(b.tensor(scale), 'f32')])
 }
 
 export function vector(b: GraphBuilder, ref: TensorRef): Value {
   return b.cast(b.tensor(ref), 'f32')
+}
+
+export function joinBiases(b: GraphBuilder, parts: readonly Linear[]): Value | undefined {
+  const biases = biasesOf(parts)
+  if (biases.length === 0) return undefined
+  const joined = joinNeighbours(biases)
+  if (joined !== undefined) return vector(b, joined)
+  return b.concat(
+    biases.map((bias) => vector(b, bias)),
+    0,
+  )
 }

@@ -16,6 +16,10 @@ export const ELEMENTWISE: KernelTable = {
     const integers = call.operand(0).dtype.startsWith('i')
     return combine(call.operand(0), call.operand(1), (a, b) => (integers ? Math.trunc(a / b) : a / b))
   },
+  Max: (call) => {
+    const operands = Array.from({ length: call.operandCount }, (_, index) => call.operand(index))
+    return operands.reduce((a, b) => combine(a, b, Math.max))
+  },
   LessOrEqual: compare((a, b) => a <= b),
   Equal: compare((a, b) => a === b),
   Where: where,

@@ -6,7 +6,8 @@ export const MATRIX: KernelTable = {
   MatMul: (call) => matmul(call, false, 1),
   FusedMatMul: (call) => matmul(call, call.int('transB', 0) === 1, call.float('alpha', 1)),
   Gemm: gemm,
-  ReduceMax: reduceMax,
+  ReduceMax: (call) => reduce(call, Math.max, -Infinity),
+  ReduceMin: (call) => reduce(call, Math.min, Infinity),
   ReduceL2: reduceL2,
   TopK: topK,
 }
@@ -39,13 +40,17 @@ function matmul(call: NodeCall, transposed: boolean, alpha: number): Tensor {
 function gemm(call: NodeCall): Tensor {
   const a = call.operand(0)
   const b = call.operand(1)
-  const bias = call.optional(2)
+  const added = call.optional(2)
   const transposed = call.int('transB', 0) === 1
   const [M, K] = tail(a)
   const N = b.data.length / K
   const data = new Float64Array(M * N)
   multiply(a.data, b.data, data, { M, K, N, transposed })
-  if (bias !== undefined) for (let i = 0; i < data.length; i++) data[i] = at(data, i) + at(bias.data, i % N)
+  if (added !== undefined) {
+    // A vector is added to every row.
+    const size = added.dims.length === 1 ? N : data.length
+    for (let i = 0; i < data.length; i++) data[i] = at(data, i) + at(added.data, i % size)
+  }
   return { dtype: a.dtype, dims: [M, N], data }
 }
 
@@ -98,22 +103,21 @@ function multiplyColumns(a: Float64Array, b: Float64Array, out: Float64Array, { 
   }
 }
 
-/** Over axis 1, dropped. */
-function reduceMax(call: NodeCall): Tensor {
+/** Over axis 1, dropped or kept with size 1. */
+function reduce(call: NodeCall, choose: (a: number, b: number) => number, start: number): Tensor {
   const { dtype, dims, data } = call.operand(0)
   expectAxisOne(call)
-  if (call.int('keepdims', 1) !== 0) throw new Error('ReduceMax: keepdims must be 0')
   const [B = 0, S = 0, ...rest] = dims
   const width = sizeOf(rest)
-  const out = new Float64Array(B * width).fill(-Infinity)
+  const out = new Float64Array(B * width).fill(start)
   for (let b = 0; b < B; b++) {
     for (let s = 0; s < S; s++) {
       const from = (b * S + s) * width
-      for (let i = 0; i < width; i++)
-        out[b * width + i] = Math.max(at(out, b * width + i), at(data, from + i))
+      for (let i = 0; i < width; i++) out[b * width + i] = choose(at(out, b * width + i), at(data, from + i))
     }
   }
-  return { dtype, dims: [B, ...rest], data: out }
+  const kept = call.int('keepdims', 1) === 1 ? [1] : []
+  return { dtype, dims: [B, ...kept, ...rest], data: out }
 }
 
 /** The one largest along axis 1, kept with size 1, and where it stands: the first of equals. */

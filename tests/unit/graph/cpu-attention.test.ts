@@ -33,6 +33,11 @@ const KINDS: readonly (readonly [string, Partial<AttentionCase>])[] = [
   ['a relative bias and a window', { bias: 'relative', window: 3 }],
   ['norms over each head', { headNorms: HEAD }],
   ['norms over all heads', { headNorms: ALL }],
+  ['ends of rows that are not seen', { unseen: 3 }],
+  ['ends that are not seen, of heads of 10 numbers', { unseen: 3, headWidth: 10 }],
+  ['ends that are not seen, to the left', { unseen: 2, causal: true, headWidth: 16 }],
+  ['ends that a window does not reach', { unseen: 6, window: 1, lengths: [17, 9, 1, 8, 12], bias: 'none' }],
+  ['ends that a window to the left does not reach', { unseen: 6, window: 2, causal: true, bias: 'none' }],
   ['int8 weights', { linear: { bias: true, int8: true } }],
 ]
 

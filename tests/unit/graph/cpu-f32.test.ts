@@ -118,6 +118,31 @@ test('an int8 table is gathered before it is scaled: only rows asked for become 
   expect(made).toEqual(['Gather i8[T,4]', 'Cast f32[T,4]', 'Gather f32[T,1]', 'Mul f32[T,4]'])
 })
 
+test('fp8 weights are made for the graph, joined ones as one', () => {
+  const fp8 = (out: number, inputs: number): Linear => ({
+    weight: { values: ref([out, inputs], 'F8_E4M3'), scale: ref([out, 1]) },
+    bias: undefined,
+  })
+  const { graph } = attend(32, 4, () => fp8(32, 32))
+  expect(graph.nodes.filter(({ op }) => op === 'Cast' || op === 'Concat')).toEqual([])
+  const [gemm] = all(graph, 'Gemm')
+  const source = graph.initializers.find(({ value }) => value.name === gemm?.inputs[1])?.source
+  expect(source).toMatchObject({ dtype: 'f32', parts: [{}, {}, {}] })
+})
+
+test('a table of fp8, or of int8 with one scale for all, is made for the graph', () => {
+  const tables = [
+    { values: ref([50, 4], 'F8_E4M3'), scale: ref([50, 1]) },
+    { values: ref([50, 4], 'I8'), scale: ref([1, 1]), blocks: { rows: 50, columns: 4, rowsAbove: 0 } },
+  ]
+  for (const table of tables) {
+    const b = new GraphBuilder()
+    const graph = finish(b, cpuF32.lookup(b, table, b.input('ids')))
+    expect(graph.nodes.map(({ op }) => op)).toEqual(['Gather'])
+    expect(graph.initializers).toMatchObject([{ source: { dtype: 'f32', parts: [table] } }])
+  }
+})
+
 test('a half-precision table is gathered before it is cast', () => {
   const b = new GraphBuilder()
   const graph = finish(

@@ -125,7 +125,7 @@ test('inputs and outputs keep type and shape, letters as names and a scalar as r
 
 test('every dtype has its number of onnx.proto', () => {
   // TensorProto.DataType of onnx.proto
-  expect(ONNX_TYPES).toEqual({ f32: 1, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10, bf16: 16 })
+  expect(ONNX_TYPES).toEqual({ f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10, bf16: 16 })
 })
 
 test('a constant is carried as raw bytes', () => {

@@ -81,6 +81,14 @@ const CASES: Readonly<Record<string, Case>> = {
     right: [...unary.right, { operands: [f32('T', 4)], attributes: axis(-1), makes: f32('T', 4) }],
     wrong: [...unary.wrong, { operands: [f32('T', 4)], attributes: axis(0), says: 'axis must be -1' }],
   },
+  Max: {
+    right: [...elementwise().right, { operands: [f32('T', 1), f32('T', 1), f32()], makes: f32('T', 1) }],
+    wrong: [
+      { operands: [f32('T', 4), f32('T', 4), f32('T', 5)], says: '4 and 5 do not broadcast' },
+      { operands: [f32('T', 4), of('f16', 'T', 4)], says: 'f32 and f16 do not mix' },
+      { operands: [of('bool', 4), of('bool', 4)], says: 'is bool, not a number' },
+    ],
+  },
   Where: {
     right: [
       { operands: [of('bool', 'S', 'S'), f32(), f32()], makes: f32('S', 'S') },

@@ -29,6 +29,19 @@ const product: Case = {
   ],
 }
 
+const reduction: Case = {
+  right: [
+    { operands: [f32('B', 'S', 4), of('i64', 1)], attributes: keepdims(0), makes: f32('B', 4) },
+    { operands: [f32('B', 'S'), of('i64', 1)], attributes: keepdims(0), makes: f32('B') },
+    { operands: [f32('B', 'S'), of('i64', 1)], makes: f32('B', 1) },
+  ],
+  wrong: [
+    { operands: [f32('B'), of('i64', 1)], attributes: keepdims(0), says: 'there is no axis 1' },
+    { operands: [f32('B', 'S'), of('i32', 1)], says: 'the axes must be i64' },
+    { operands: [i32('B', 'S')], says: 'is i32, not floating' },
+  ],
+}
+
 const CASES: Readonly<Record<string, Case>> = {
   MatMul: product,
   FusedMatMul: {
@@ -50,11 +63,18 @@ const CASES: Readonly<Record<string, Case>> = {
     right: [
       { operands: [f32('T', 4), f32(6, 4), f32(6)], attributes: transposed, makes: f32('T', 6) },
       { operands: [f32('T', 4), f32(6, 4)], attributes: transposed, makes: f32('T', 6) },
+      { operands: [f32('T', 4), f32(6, 4), f32('T', 6)], attributes: transposed, makes: f32('T', 6) },
     ],
     wrong: [
       { operands: [f32('T', 4), f32(4, 6)], attributes: transposed, says: '4 is not 6' },
       { operands: [f32('T', 4), f32(6, 4), f32(4)], attributes: transposed, says: '4 is not 6' },
-      { operands: [f32('T', 4), f32(6, 4), f32(1, 6)], attributes: transposed, says: 'must be a vector' },
+      { operands: [f32('T', 4), f32(6, 4), f32('B', 6)], attributes: transposed, says: 'B is not T' },
+      { operands: [f32('T', 4), f32(6, 4), f32('T', 4)], attributes: transposed, says: '4 is not 6' },
+      {
+        operands: [f32('T', 4), f32(6, 4), f32(1, 'T', 6)],
+        attributes: transposed,
+        says: 'must be a vector or a matrix',
+      },
       { operands: [f32('B', 'S', 4), f32(6, 4)], attributes: transposed, says: 'must be matrices' },
       { operands: [f32('T', 4), f32(4)], attributes: transposed, says: 'must be matrices' },
       { operands: [f32('T', 4), of('i8', 6, 4)], attributes: transposed, says: 'is i8, not floating' },
@@ -64,17 +84,8 @@ const CASES: Readonly<Record<string, Case>> = {
       { operands: [f32('T', 4)], attributes: transposed, says: 'missing' },
     ],
   },
-  ReduceMax: {
-    right: [
-      { operands: [f32('B', 'S', 4), of('i64', 1)], attributes: keepdims(0), makes: f32('B', 4) },
-      { operands: [f32('B', 'S'), of('i64', 1)], attributes: keepdims(0), makes: f32('B') },
-    ],
-    wrong: [
-      { operands: [f32('B'), of('i64', 1)], attributes: keepdims(0), says: 'there is no axis 1' },
-      { operands: [f32('B', 'S'), of('i64', 1)], says: 'keepdims must be 0' },
-      { operands: [i32('B', 'S')], says: 'is i32, not floating' },
-    ],
-  },
+  ReduceMax: reduction,
+  ReduceMin: reduction,
   ReduceL2: {
     right: [
       { operands: [f32('B', 4), of('i64', 1)], attributes: keepdims(1), makes: f32('B', 1) },
