@@ -5,7 +5,7 @@ import type { CompiledGraph } from '../src/graph/contract.ts'
 import { encodeGraph } from '../src/graph/encode.ts'
 import { openFolder } from '../src/model/open-folder.ts'
 import type { RaggedBatch } from '../src/runtime/runner.ts'
-import { joinRows } from '../src/runtime/runner.ts'
+import { NO_ADAPTER, joinRows } from '../src/runtime/runner.ts'
 import { layOut } from '../src/runtime/feeds.ts'
 import { createSession } from '../src/runtime/session.ts'
 import { MODEL } from './harness.ts'
@@ -45,5 +45,6 @@ function padFeeds(rows: readonly Int32Array[], inputs: CompiledGraph['inputs']) 
 }
 
 function pack(rows: readonly Int32Array[]): RaggedBatch {
-  return joinRows(rows.map((ids) => ({ ids, typeStart: ids.length, unpooledTokens: 0, wantsTokens: false })))
+  const rest = { unpooledTokens: 0, adapter: NO_ADAPTER, wantsTokens: false }
+  return joinRows(rows.map((ids) => ({ ids, typeStart: ids.length, ...rest })))
 }

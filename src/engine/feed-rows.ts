@@ -1,4 +1,5 @@
 /** A request's texts on their way to the waiting room. */
+import { NO_ADAPTER } from '../runtime/runner.ts'
 import type { TokenizedRows } from '../tokenize/tokenizer.ts'
 import type { PendingRequest } from './pending-request.ts'
 import type { Row } from './row.ts'
@@ -9,6 +10,8 @@ export interface Feed {
   /** Characters of each item: what is tokenized at a time is bounded by them. */
   readonly sizes: readonly number[]
   readonly wantsTokens: boolean
+  /** As a row's; none unless told. */
+  readonly adapter?: number | undefined
   /** Rows of items `from` to `to`; called with ascending ranges, one at a time. */
   readonly tokenize: (from: number, to: number) => Promise<TokenizedRows>
   /** Nothing is added before every item is tokenized. */
@@ -62,12 +65,14 @@ export function endOfChunk(sizes: readonly number[], from: number): number {
   return to
 }
 
-function cutRows(rows: TokenizedRows, { request, wantsTokens }: Feed, firstIndex: number): Row[] {
+function cutRows(rows: TokenizedRows, feed: Feed, firstIndex: number): Row[] {
+  const { request, wantsTokens, adapter = NO_ADAPTER } = feed
   return Array.from({ length: rows.bounds.length - 1 }, (_, b) => {
     const row = {
       ids: rows.ids.subarray(rows.bounds[b], rows.bounds[b + 1]),
       typeStart: rows.typeStarts[b] as number,
       unpooledTokens: rows.unpooledTokens[b] as number,
+      adapter,
       wantsTokens,
     }
     return { ...row, request, index: firstIndex + b, key: keyOf(row) }

@@ -1,6 +1,7 @@
 /** Which prompt a client means: clients name what a text is for in words of their own, models in theirs. */
 import { ServerError } from '../errors.ts'
 import type { ModelSpec } from '../model/spec.ts'
+import { NO_ADAPTER } from '../runtime/runner.ts'
 import type { PromptChoice } from '../task.ts'
 import type { Prompt } from '../tokenize/tokenizer.ts'
 import { quoteName } from './quote-name.ts'
@@ -9,6 +10,8 @@ export interface FoundPrompt {
   readonly prompt: Prompt
   /** The name asked for, where the model has no such prompt and the client does not insist. */
   readonly ignoredPrompt: string | undefined
+  /** Index of the adapter that the texts go through, or NO_ADAPTER. */
+  readonly adapter: number
 }
 
 /**
@@ -28,13 +31,16 @@ export const MAX_PROMPT_CHARACTERS = 65_536
  * there is not.
  */
 export function findPrompt(spec: ModelSpec, choice: PromptChoice | undefined): FoundPrompt {
-  if (choice === undefined) return { prompt: defaultPrompt(spec), ignoredPrompt: undefined }
+  const adapter = findAdapter(spec, purposeOf(choice))
+  if (choice === undefined) return { prompt: defaultPrompt(spec), ignoredPrompt: undefined, adapter }
   expectShort(choice)
-  if ('text' in choice) return { prompt: promptOf(spec, choice.text), ignoredPrompt: undefined }
+  if ('text' in choice) return { prompt: promptOf(spec, choice.text), ignoredPrompt: undefined, adapter }
   const { name, ifUnknown } = choice
-  const text = findText(spec.prompts, choice)
-  if (text !== undefined) return { prompt: promptOf(spec, text), ignoredPrompt: undefined }
-  if (ifUnknown === 'ignore') return { prompt: defaultPrompt(spec), ignoredPrompt: name }
+  const own = findText(spec.prompts, choice)
+  // An empty prompt that every model has is passed over where the name means a task with a prompt of its own.
+  const text = own || (adapterPrompt(spec, name) ?? own)
+  if (text !== undefined) return { prompt: promptOf(spec, text), ignoredPrompt: undefined, adapter }
+  if (ifUnknown === 'ignore') return { prompt: defaultPrompt(spec), ignoredPrompt: name, adapter }
   const known = Object.keys(spec.prompts).join(', ')
   throw new ServerError('invalid_request', `prompt ${quoteName(name)} is unknown; ${spec.name} has: ${known}`)
 }
@@ -63,6 +69,24 @@ function findText(
     Object.hasOwn(prompts, synonym) ? [prompts[synonym] as string] : [],
   )
   return texts.find((text) => text !== '') ?? own ?? texts[0]
+}
+
+/** The prompt of the task that a name means, where the model has an adapter for it. */
+function adapterPrompt(spec: ModelSpec, name: string): string | undefined {
+  const task = spec.adapters?.[findAdapter(spec, name)]
+  return task === undefined ? undefined : spec.prompts[task]
+}
+
+/** What texts are for, in the client's word; undefined: it is unsaid. */
+export function purposeOf(choice: PromptChoice | undefined): string | undefined {
+  return choice?.task ?? (choice !== undefined && 'name' in choice ? choice.name : undefined)
+}
+
+/** NO_ADAPTER where the model has none for this. */
+function findAdapter({ adapters = [] }: ModelSpec, purpose: string | undefined): number {
+  if (purpose === undefined) return NO_ADAPTER
+  const indices = [purpose, ...synonymsOf(purpose)].map((name) => adapters.indexOf(name))
+  return indices.find((index) => index >= 0) ?? NO_ADAPTER
 }
 
 export function synonymsOf(name: string): readonly string[] {

@@ -8,6 +8,7 @@ export class RowGroup implements RaggedRow {
   readonly ids: Int32Array
   readonly typeStart: number
   readonly unpooledTokens: number
+  readonly adapter: number
   readonly wantsTokens: boolean
   /** Times that the inference thread died with it in its batch. */
   deaths = 0
@@ -22,6 +23,7 @@ export class RowGroup implements RaggedRow {
     this.ids = row.ids
     this.typeStart = row.typeStart
     this.unpooledTokens = row.unpooledTokens
+    this.adapter = row.adapter
     this.wantsTokens = row.wantsTokens
     this.#items = [row, ...duplicates].map(itemOf)
   }

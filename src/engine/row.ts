@@ -19,12 +19,13 @@ export interface Row extends RaggedRow, Item {
  * Two rows of a model with the same key get the same result: it digests all that the device sees of a row, so that
  * prompts, templates and cuts are in it. No client can make two texts share one. Under 2 µs for 128 tokens.
  */
-export function keyOf({ ids, typeStart, unpooledTokens, wantsTokens }: RaggedRow): string {
-  const seen = new Int32Array(3 + ids.length)
+export function keyOf({ ids, typeStart, unpooledTokens, adapter, wantsTokens }: RaggedRow): string {
+  const seen = new Int32Array(4 + ids.length)
   seen[0] = typeStart
   seen[1] = unpooledTokens
-  seen[2] = wantsTokens ? 1 : 0
-  seen.set(ids, 3)
+  seen[2] = adapter
+  seen[3] = wantsTokens ? 1 : 0
+  seen.set(ids, 4)
   // A character a byte: half as long as hexadecimal digits.
   return hash('sha256', seen, 'binary')
 }

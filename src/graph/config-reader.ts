@@ -63,6 +63,14 @@ export class ConfigReader {
     })
   }
 
+  /** Entries of a list of at most `most`, whatever they are; undefined where there is none. */
+  listLength(key: string, most = MOST_LISTED): number | undefined {
+    const list = this.#config[key]
+    if (list === undefined || list === null) return undefined
+    if (Array.isArray(list) && list.length >= 1 && list.length <= most) return list.length
+    throw this.#refuse(key, list, `a list of 1 to ${most} entries`)
+  }
+
   /** An object within config.json, with the same checks; undefined where there is none. */
   section(key: string): ConfigReader | undefined {
     const value = this.#config[key]

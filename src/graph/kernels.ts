@@ -5,7 +5,7 @@
 import type { GraphBuilder } from './builder.ts'
 import type { Dtype, Value } from './ir.ts'
 import type { HiddenActivation } from './layers/activation.ts'
-import type { AnyLinear, Linear, Matrix, Norm } from './tensor-table.ts'
+import type { AnyLinear, Linear, Norm, Table } from './tensor-table.ts'
 
 /** What self-attention is made of; letters as in `ir.ts`. */
 export interface AttentionInputs {
@@ -27,6 +27,11 @@ export interface AttentionInputs {
   readonly keyNorm: HeadNorm | undefined
   /** What is added to the scores, of projected query and key [T, ·]: [1 or B, 1 or N, S, S] float32. */
   readonly bias: ((query: Value, key: Value) => Value) | undefined
+  /**
+   * Tokens at a row's end may be of a kind that no token sees, as inputs.last_seen_positions tells. One whose window holds no
+   * other gets any finite numbers.
+   */
+  readonly hidesUnseen: boolean
 }
 
 /** Cosine and sine of the angles of each position: [S, D / 2] float32 each. */
@@ -62,7 +67,7 @@ export interface Kernels {
   /** What activations are. */
   readonly dtype: Dtype
   /** Rows of a table: [rows, H] and indices [T] give [T, H]. */
-  readonly lookup: (b: GraphBuilder, table: Matrix, indices: Value) => Value
+  readonly lookup: (b: GraphBuilder, table: Table, indices: Value) => Value
   readonly norm: (b: GraphBuilder, x: Value, norm: Norm) => Value
   /** residual + x, and its norm */
   readonly addNorm: (b: GraphBuilder, x: Value, residual: Value, norm: Norm) => Normed

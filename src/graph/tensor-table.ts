@@ -1,18 +1,24 @@
 /** Finds a family's tensors by name, checks their shapes, and remembers which were used. No byte of them is read. */
 import { ServerError } from '../errors.ts'
 import type { ModelSpec, TensorRef } from '../model/spec.ts'
-import type { LinearPlan, NormPlan } from './layers/encoder-plan.ts'
+import { isCode } from '../model/spec.ts'
+import type { FindPart, LinearAdapter, TableAdapter } from './adapters.ts'
+import { linearAdapter, tableAdapter } from './adapters.ts'
+import type { AdaptersPlan, LinearPlan, NormPlan } from './layers/encoder-plan.ts'
 import type { Matrix } from './matrix.ts'
 import { rowsOf, vectorPart } from './matrix.ts'
+import type { BlockSize } from './weight-scale.ts'
+import { ACTIVATION_SCALE, blockSizesOf, findScale, withScale } from './weight-scale.ts'
 
 export type { Matrix } from './matrix.ts'
 
-/** y = x · weightᵀ + bias */
+/** y = x · weightᵀ + bias, and what an adapter adds */
 export interface Linear {
   /** [out, in] */
   readonly weight: Matrix
   /** [out] */
   readonly bias: TensorRef | undefined
+  readonly adapter?: LinearAdapter | undefined
   readonly inputMajor?: never
 }
 
@@ -22,10 +28,16 @@ export interface InputMajorLinear {
   readonly weight: Matrix
   /** [out] */
   readonly bias: TensorRef | undefined
+  readonly adapter?: never
   readonly inputMajor: true
 }
 
 export type AnyLinear = Linear | InputMajorLinear
+
+/** Rows to look up, and what an adapter adds to them. */
+export interface Table extends Matrix {
+  readonly adapter?: TableAdapter | undefined
+}
 
 export interface Norm {
   readonly kind: 'layer' | 'rms'
@@ -49,8 +61,9 @@ export interface BodyNames {
   readonly adapted?: true
 }
 
-/** What torch calls a weight as it is without its parametrization. */
+/** What torch calls a weight as it is without its parametrization, and the parts of one that adapts it. */
 const UNADAPTED = 'parametrizations.weight.original'
+const ADAPTING = 'parametrizations.weight.0.lora_'
 
 /** The first prefix under which the probe stands. */
 export function findPrefix(
@@ -65,10 +78,15 @@ export class TensorTable {
   readonly #tensors: Readonly<Record<string, TensorRef>>
   readonly #prefix: string
   readonly #adapted: boolean
+  readonly #adapters: AdaptersPlan | undefined
+  readonly #blockSizes: readonly BlockSize[]
   readonly #used = new Set<string>()
 
-  /** Picks the prefix under which the probe stands; throws `model_invalid` where it stands under none. */
-  constructor(spec: ModelSpec, names: BodyNames) {
+  /**
+   * Picks the prefix under which the probe stands; throws `model_invalid` where it stands under none. `adapters`: those that are
+   * asked for with the weights that have them.
+   */
+  constructor(spec: ModelSpec, names: BodyNames, adapters?: AdaptersPlan) {
     this.#model = spec.name
     this.#tensors = spec.tensors
     const prefix = findPrefix(names, spec.tensors)
@@ -78,6 +96,8 @@ export class TensorTable {
     }
     this.#prefix = prefix
     this.#adapted = names.adapted ?? false
+    this.#adapters = adapters
+    this.#blockSizes = blockSizesOf(spec.config)
   }
 
   linear(plan: LinearPlan, outputs: number, inputs: number): Linear {
@@ -85,12 +105,24 @@ export class TensorTable {
     const path = plan.root === true ? name : this.#prefix + name
     const weight = this.#matrix(path, count * outputs, inputs)
     const bias = plan.bias ? this.#take(`${path}.bias`, [count * outputs]) : undefined
-    if (count === 1) return { weight, bias }
     const from = index * outputs
+    const sizes = { outputs: count * outputs, inputs }
+    const adapter = this.#adapter(path, (adapters, find) =>
+      linearAdapter(adapters, find, sizes, { from, count: outputs }),
+    )
+    if (count === 1) return { weight, bias, ...adapter }
     return {
       weight: rowsOf(weight, from, outputs),
       bias: bias && vectorPart(bias, from, outputs),
+      ...adapter,
     }
+  }
+
+  /** A lookup table whose rows an adapter may change. */
+  adaptedTable(name: string, rows: number, width: number): Table {
+    const path = this.#prefix + name
+    const adapter = this.#adapter(path, (adapters, find) => tableAdapter(adapters, find, { rows, width }))
+    return { ...this.table(name, rows, width), ...adapter }
   }
 
   /** A lookup table of `rows` rows, without the first `skip` of them. */
@@ -135,7 +167,7 @@ export class TensorTable {
     const rest = Object.keys(this.#tensors).filter((name) => !this.#used.has(name))
     const unknown = rest.filter((name) => {
       const inner = name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : name
-      return body.test(inner) && !ignored.some((pattern) => pattern.test(inner))
+      return body.test(inner) && ![...ignored, ACTIVATION_SCALE].some((pattern) => pattern.test(inner))
     })
     if (unknown.length > 0) {
       const list =
@@ -148,12 +180,38 @@ export class TensorTable {
     return rest
   }
 
+  #isAdapted(path: string): boolean {
+    return this.#adapted && Object.hasOwn(this.#tensors, `${path}.${UNADAPTED}`)
+  }
+
+  #adapter<A>(path: string, make: (plan: AdaptersPlan, find: FindPart) => A): { readonly adapter?: A } {
+    const plan = this.#adapters
+    if (plan === undefined || !this.#isAdapted(path)) return {}
+    const find: FindPart = (letter, ...sizes) =>
+      this.#take(`${path}.${ADAPTING}${letter}`, [plan.count, ...sizes])
+    return { adapter: make(plan, find) }
+  }
+
   #matrix(path: string, rows: number, columns: number): Matrix {
-    const unadapted = `${path}.${UNADAPTED}`
-    const isAdapted = this.#adapted && Object.hasOwn(this.#tensors, unadapted)
-    const name = isAdapted ? unadapted : `${path}.weight`
+    const name = this.#isAdapted(path) ? `${path}.${UNADAPTED}` : `${path}.weight`
     const values = this.#take(name, [rows, columns], { codes: true })
-    return { values, scale: values.dtype === 'I8' ? this.#take(`${name}_scale`, [rows, 1]) : undefined }
+    return isCode(values.dtype) ? this.#scaled(name, values) : { values, scale: undefined }
+  }
+
+  #scaled(name: string, values: TensorRef): Matrix {
+    const found = findScale(this.#tensors, name)
+    if (found === undefined)
+      throw new ServerError('model_invalid', `${this.#model}: tensor ${name}_scale is missing`)
+    this.#used.add(found)
+    const scale = this.#tensors[found] as TensorRef
+    const scaled = withScale(values, scale, this.#blockSizes)
+    if (scaled !== undefined) return scaled
+    const is = `[${scale.shape.join(', ')}] ${scale.dtype}`
+    const of = `[${values.shape.join(', ')}]`
+    throw new ServerError(
+      'model_invalid',
+      `${this.#model}: tensor ${found} ${is} is no scale of ${of}: neither one, nor one a row, nor one a block as config.json says`,
+    )
   }
 
   #take(name: string, shape: readonly number[], { shownAs = name, codes = false } = {}): TensorRef {
@@ -168,10 +226,10 @@ export class TensorTable {
         `${this.#model}: tensor ${name} has shape ${is}; config.json asks for ${wanted}`,
       )
     }
-    if (tensor.dtype === 'I8' && !codes) {
+    if (isCode(tensor.dtype) && !codes) {
       throw new ServerError(
         'model_invalid',
-        `${this.#model}: tensor ${name} is I8, which only matrices with scales may be`,
+        `${this.#model}: tensor ${name} is ${tensor.dtype}, which only matrices with scales may be`,
       )
     }
     this.#used.add(name)

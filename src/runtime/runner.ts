@@ -12,9 +12,14 @@ export interface RaggedBatch {
   readonly typeStarts: Int32Array<ArrayBuffer>
   /** Tokens at the start of each row that pooling leaves out: [B]. */
   readonly unpooledTokens: Int32Array<ArrayBuffer>
+  /** Which of the model's adapters each row goes through, or NO_ADAPTER: [B]. */
+  readonly adapters: Int32Array<ArrayBuffer>
   /** Whether the vectors of all tokens come back too. */
   readonly wantsTokens: boolean
 }
+
+/** A row that goes through the model as it is. */
+export const NO_ADAPTER = -1
 
 export interface RunResult {
   /** [B, outputWidth], row-major. */
@@ -73,6 +78,8 @@ export interface RaggedRow {
   readonly ids: Int32Array
   readonly typeStart: number
   readonly unpooledTokens: number
+  /** Index of the adapter that it goes through, or NO_ADAPTER. */
+  readonly adapter: number
   /** Whether the vectors of its tokens are asked for. */
   readonly wantsTokens: boolean
 }
@@ -87,6 +94,7 @@ export function joinRows(rows: readonly RaggedRow[]): RaggedBatch {
     bounds,
     typeStarts: Int32Array.from(rows, (row) => row.typeStart),
     unpooledTokens: Int32Array.from(rows, (row) => row.unpooledTokens),
+    adapters: Int32Array.from(rows, (row) => row.adapter),
     wantsTokens: rows.some((row) => row.wantsTokens),
   }
 }

@@ -19,7 +19,7 @@ export async function embedChunks(
   expectAverages(served)
   expectReadable(texts, 'text')
   const { spec, runner, tokenizer } = served.model
-  const { prompt, ignoredPrompt } = findPrompt(spec, task.prompt)
+  const { prompt, ignoredPrompt, adapter } = findPrompt(spec, task.prompt)
   const plan = planVectors(served, task)
   let bounds = new Int32Array()
   const { onProgress, ...others } = options
@@ -27,6 +27,7 @@ export async function embedChunks(
     noun: 'document',
     sizes: [texts.reduce((sum, text) => sum + text.length, prompt.text.length)],
     wantsTokens: true,
+    adapter,
     tokenizeFirst: true,
     tokenize: async () => {
       const rows = await tokenizer.chunks(
@@ -54,7 +55,8 @@ function expectAverages({ info, model }: ServedModel): void {
   const steps = head.kind === 'embedding' ? head.steps.map(nameOf) : []
   const [first, second = 'normalize', ...others] = steps
   // What stands behind the vectors of their tokens is not looked for here.
-  const isRouted = head.kind === 'embedding' && (head.routes ?? head.lexical) !== undefined
+  const isRouted =
+    head.kind === 'embedding' && (head.routes ?? head.lexical ?? head.multiVector) !== undefined
   if (first === 'pooling with mean' && second === 'normalize' && others.length === 0 && !isRouted) return
   throw new ServerError(
     'invalid_request',

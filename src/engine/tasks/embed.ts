@@ -16,12 +16,13 @@ export async function embed(
   const { texts, truncate } = task
   expectReadable(texts, 'text')
   const { spec, tokenizer } = served.model
-  const { prompt, ignoredPrompt } = findPrompt(spec, task.prompt)
+  const { prompt, ignoredPrompt, adapter } = findPrompt(spec, task.prompt)
   const plan = planVectors(served, task)
   const result = await served.lane.submit({
     noun: 'text',
     sizes: sizesOf(texts, { prompt }),
     wantsTokens: false,
+    adapter,
     tokenizeFirst: truncate === 'none',
     tokenize: (from, to) =>
       tokenizer.texts(

@@ -4,7 +4,7 @@
  */
 import type { ConfigReader } from '../config-reader.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
-import type { EmbeddingsPlan, EncoderPlan, RotaryPlan } from '../layers/encoder-plan.ts'
+import type { AdaptersPlan, EmbeddingsPlan, EncoderPlan, RotaryPlan } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
 import { layerNorm, linear } from './names.ts'
 import { roberta } from './roberta.ts'
@@ -18,14 +18,14 @@ export const jinaFlash: Family = {
   prefixes: ['', 'roberta.'],
   probe: 'emb_ln.weight',
   body: /^(embeddings|emb_ln|encoder)\./,
-  // The model without an adapter is a model of its own, and what the reference gives unless it is told a task.
   adapted: true,
   ignored: [
     /^embeddings\.position_ids$/,
     /\.rotary_emb\.inv_freq$/,
-    /\.parametrizations\.weight\.0\.lora_[AB]$/,
+    // Jina's code gives positions no task.
+    /^embeddings\.position_embeddings\.parametrizations\.weight\.0\.lora_[AB]$/,
   ],
-  plan: (config) => planOf(config, 'emb_ln', originalNames),
+  plan: (config) => ({ ...planOf(config, 'emb_ln', originalNames), ...readAdapters(config) }),
 }
 
 /** With the names that transformers has for it. */
@@ -69,6 +69,14 @@ function planOf(
       rotaryPostNormLayer(namesOf(index, epsilon), sizes),
     ),
   }
+}
+
+/** A task's place in the list is that of its adapters. Where nothing is said, what Jina's code assumes. */
+function readAdapters(config: ConfigReader): { readonly adapters?: AdaptersPlan } {
+  const count = config.listLength('lora_adaptations')
+  if (count === undefined) return {}
+  const rank = config.count('lora_rank', 4)
+  return { adapters: { count, rank, scale: config.positive('lora_alpha', 1) / rank } }
 }
 
 function readAngles(config: ConfigReader, headWidth: number): RotaryPlan {

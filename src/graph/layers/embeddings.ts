@@ -12,7 +12,7 @@ export function buildEmbeddings(shop: Workshop, plan: EncoderPlan): Value {
   if (types !== undefined) {
     // A table of one row has the same for every token, whatever the tokenizer's template says.
     const rows = types.rows === 1 ? b.constant(Int32Array.of(0), [1]) : b.input('types')
-    x = b.node('Add', [x, kernels.lookup(b, tensors.table(types.name, types.rows, width), rows)])
+    x = b.node('Add', [x, kernels.lookup(b, tensors.adaptedTable(types.name, types.rows, width), rows)])
   }
   if (positions !== undefined) {
     const table = tensors.table(positions.name, positions.rows, width, { skip: positions.skip })
@@ -29,7 +29,7 @@ function lookUpWords({ b, kernels, tensors }: Workshop, plan: EncoderPlan, width
   const { words, otherWords, sharedRows, weights } = plan.embeddings
   const isElsewhere = otherWords !== undefined && !tensors.has(`${words}.weight`)
   const rowCount = sharedRows?.rows ?? plan.vocabularySize
-  const table = tensors.table(isElsewhere ? otherWords : words, rowCount, width)
+  const table = tensors.adaptedTable(isElsewhere ? otherWords : words, rowCount, width)
   const ids = b.input('ids')
   const rows = sharedRows ? b.gather(b.constant(sharedRows.rowOf, [plan.vocabularySize]), ids) : ids
   const x = kernels.lookup(b, table, rows)

@@ -13,6 +13,17 @@ interface BodyPlan {
   /** Tokens that a row may have. */
   readonly maxTokens: number
   readonly embeddings: EmbeddingsPlan
+  /** Given, the weights of words, types and projections may have an adapter for each task beside them. */
+  readonly adapters?: AdaptersPlan
+}
+
+/** For the tokens of a task, y + scale · up · down · x in place of a weight's y, `down` and `up` being the task's own (LoRA). */
+export interface AdaptersPlan {
+  /** Tasks. */
+  readonly count: number
+  /** Rows of `down`, columns of `up`: a few. */
+  readonly rank: number
+  readonly scale: number
 }
 
 /** Of each step: x = norm(x + step(x)) */

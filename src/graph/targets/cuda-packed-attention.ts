@@ -17,7 +17,9 @@ export function packedAttention(
   inputs: AttentionInputs,
 ): Value {
   const { rotary, queryNorm, keyNorm, bias } = inputs
-  if ([rotary, queryNorm, keyNorm, bias].every((part) => part === undefined)) {
+  // What an adapter adds has query, key and value one behind the other.
+  const { adapter } = inputs.query
+  if ([rotary, queryNorm, keyNorm, bias, adapter].every((part) => part === undefined)) {
     const added = scoreBias(b, dtype, inputs, undefined)
     return pack(b, inputs, [
       headsSideBySide(b, dtype, x, inputs),

@@ -5,7 +5,8 @@ import type { Attribute, FloatDtype, Value } from '../ir.ts'
 import type { HiddenActivation } from '../layers/activation.ts'
 import { activate } from '../layers/activation.ts'
 import type { Matrix } from '../matrix.ts'
-import type { AnyLinear, Norm } from '../tensor-table.ts'
+import type { AnyLinear, Linear, Norm } from '../tensor-table.ts'
+import { adapt } from './adapter-sums.ts'
 
 /** One weight [out, in] of the rows of several. */
 export function weight(b: GraphBuilder, dtype: FloatDtype, parts: readonly Matrix[]): Value {
@@ -28,7 +29,18 @@ export function matmul(b: GraphBuilder, x: Value, matrix: Value): Value {
 /** A linear layer without its bias. */
 export function multiply(b: GraphBuilder, dtype: FloatDtype, x: Value, linear: AnyLinear): Value {
   const matrix = weight(b, dtype, [linear.weight])
-  return linear.inputMajor ? b.node('MatMul', [x, matrix]) : matmul(b, x, matrix)
+  if (linear.inputMajor) return b.node('MatMul', [x, matrix])
+  return addAdapters(b, dtype, { x, y: matmul(b, x, matrix) }, [linear])
+}
+
+/** What adapters of layers side by side make of x, added to what their weights make of it. */
+export function addAdapters(
+  b: GraphBuilder,
+  dtype: FloatDtype,
+  products: { readonly x: Value; readonly y: Value },
+  linears: readonly Linear[],
+): Value {
+  return adapt(b, dtype, products, linears, (tensor) => vectors(b, dtype, [tensor]))
 }
 
 /** x · weightᵀ + bias, where nothing behind it takes the bias. */

@@ -4,7 +4,7 @@ import type { FloatDtype, Value } from '../ir.ts'
 import type { AttentionInputs, Rotary } from '../kernels.ts'
 import type { Norm } from '../tensor-table.ts'
 import { biasesOf, normHeads } from './attention-parts.ts'
-import { addBias, matmul, norm, project, sharedCast, vectors, weight } from './cuda-parts.ts'
+import { addAdapters, addBias, matmul, norm, project, sharedCast, vectors, weight } from './cuda-parts.ts'
 
 export interface Projected {
   /** [T, N·D] */
@@ -26,12 +26,14 @@ export function joinedBias(
 
 /** All three in one product, [T, (N + 2 Nkv) D]: query, key, value. */
 export function projectJoined(b: GraphBuilder, dtype: FloatDtype, x: Value, inputs: AttentionInputs): Value {
+  const linears = [inputs.query, inputs.key, inputs.value]
   const matrix = weight(
     b,
     dtype,
-    [inputs.query, inputs.key, inputs.value].map((linear) => linear.weight),
+    linears.map((linear) => linear.weight),
   )
-  return addBias(b, matmul(b, x, matrix), joinedBias(b, dtype, inputs))
+  const y = addAdapters(b, dtype, { x, y: matmul(b, x, matrix) }, linears)
+  return addBias(b, y, joinedBias(b, dtype, inputs))
 }
 
 /** With their norms, not yet turned. */

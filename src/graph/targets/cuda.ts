@@ -5,15 +5,31 @@
 import type { GraphBuilder } from '../builder.ts'
 import type { Dim, FloatDtype, Value } from '../ir.ts'
 import type { Kernels, Normed, Unit } from '../kernels.ts'
-import type { Matrix } from '../matrix.ts'
-import type { Norm } from '../tensor-table.ts'
+import { mustBeMade } from '../matrix.ts'
+import type { Norm, Table } from '../tensor-table.ts'
+import { adaptRows } from './adapter-sums.ts'
 import { attention } from './cuda-attention.ts'
-import { activateBiased, biasOf, factorOf, multiply, norm, project, shiftOf } from './cuda-parts.ts'
+import {
+  activateBiased,
+  biasOf,
+  factorOf,
+  multiply,
+  norm,
+  project,
+  shiftOf,
+  vectors,
+  weight,
+} from './cuda-parts.ts'
 
 export function cudaKernels(dtype: FloatDtype): Kernels {
   return {
     dtype,
-    lookup: (b, table, indices) => lookup(b, dtype, table, indices),
+    lookup(b, table, indices) {
+      const rows = lookup(b, dtype, table, indices)
+      const { adapter } = table
+      if (adapter === undefined) return rows
+      return adaptRows(b, dtype, { rows, indices }, adapter, (tensor) => vectors(b, dtype, [tensor]))
+    },
     norm: (b, x, normalization) => norm(b, dtype, x, normalization),
     addNorm: (b, x, residual, normalization) => skipNorm(b, dtype, { x, residual, normalization }),
     linear(b, x, linear, activation) {
@@ -40,7 +56,8 @@ export function cudaKernels(dtype: FloatDtype): Kernels {
  * Gathered in the dtype it is stored in, and only the rows at hand are cast: a table of 250 000 words is never converted. int8
  * rows meet their scales in float32, where the product is exact.
  */
-function lookup(b: GraphBuilder, dtype: FloatDtype, table: Matrix, indices: Value): Value {
+function lookup(b: GraphBuilder, dtype: FloatDtype, table: Table, indices: Value): Value {
+  if (mustBeMade(table)) return b.gather(weight(b, dtype, [table]), indices)
   const rows = b.gather(b.tensor(table.values), indices)
   if (table.scale === undefined) return b.cast(rows, dtype)
   const scales = b.cast(b.gather(b.tensor(table.scale), indices), 'f32')

@@ -1,8 +1,13 @@
 """Jina's XLM-RoBERTa: joined projections; rotary positions, or a table of them; weights with adapters beside them."""
 
+import shutil
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
+from safetensors.torch import load_file
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from transformers import (
     JinaEmbeddingsV3Config,
@@ -12,11 +17,31 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from common import edit_json, edit_weights, fixture, randomize, write_embedder, write_json, write_plain
+from common import (
+    TEXT_CASES,
+    Embedder,
+    check_ids,
+    edit_json,
+    edit_weights,
+    fixture,
+    randomize,
+    write_embedder,
+    write_json,
+    write_plain,
+)
 from families import roberta
 
 LIMIT = 72
-TASKS = ["retrieval.query", "retrieval.passage", "separation", "classification", "text-matching"]
+RANK = 2
+ALPHA = 1
+# What stands before a text of each task, whose adapters stand in this order.
+INSTRUCTIONS = {
+    "retrieval.query": "Represent the query for retrieving evidence documents: ",
+    "retrieval.passage": "Represent the document for retrieval: ",
+    "separation": "",
+    "classification": "",
+    "text-matching": "",
+}
 
 # Embedders do not read the pooler.
 embedder = partial(fixture, unused=r"\.pooler\.")
@@ -56,30 +81,42 @@ def flash_config(architecture, sizes, code, **changes):
 # --- jina-embeddings-v3 -----------------------------------------------------------------------------------------------
 
 
+def adapters_of(tensors):
+    """For each matrix its lora_A and lora_B, of all tasks; of tables they are the other way round."""
+    generator = torch.Generator().manual_seed(1)
+    result = {}
+    for name, tensor in sorted(tensors.items()):
+        if tensor.ndim < 2:
+            continue
+        rows, columns = tensor.shape
+        shapes = [(rows, RANK), (RANK, columns)] if "embeddings" in name else [(RANK, columns), (rows, RANK)]
+        result[name] = [0.3 * torch.randn((len(INSTRUCTIONS), *shape), generator=generator) for shape in shapes]
+    return result
+
+
 def as_published(folder):
-    """Each weight under a parametrization, with the adapters of five tasks beside it, which nobody asks for."""
+    """Each weight under a parametrization, with the adapters of five tasks beside it."""
 
     def adapted(tensors):
-        generator = torch.Generator().manual_seed(1)
+        adapters = adapters_of(tensors)
         result = {}
         for name, tensor in tensors.items():
-            if tensor.ndim < 2:
+            if name not in adapters:
                 result["roberta." + name] = tensor
                 continue
             path = "roberta." + name.removesuffix("weight") + "parametrizations.weight."
-            rows, columns = tensor.shape
             result[path + "original"] = tensor
-            inner = [(rows, 2), (2, columns)] if "embeddings" in name else [(2, columns), (rows, 2)]
-            for letter, shape in zip("AB", inner):
-                result[f"{path}0.lora_{letter}"] = 0.1 * torch.randn((5, *shape), generator=generator)
+            for letter, values in zip("AB", adapters[name]):
+                result[f"{path}0.lora_{letter}"] = values
         return result
 
     edit_weights(folder / "model.safetensors", adapted)
     lora = {
-        "lora_adaptations": TASKS,
-        "lora_alpha": 1,
+        "lora_adaptations": [*INSTRUCTIONS],
+        "task_instructions": INSTRUCTIONS,
+        "lora_alpha": ALPHA,
         "lora_dropout_p": 0.0,
-        "lora_rank": 2,
+        "lora_rank": RANK,
         "load_trained_adapters": True,
     }
     code = {"AutoModel": "jinaai/xlm-roberta-flash-implementation--modeling_lora.XLMRobertaLoRA"}
@@ -87,15 +124,88 @@ def as_published(folder):
     write_json(folder / "config.json", flash_config("XLMRobertaModel", config(), code, **lora, **positions))
 
 
+def merged_copy(folder, index, without=None):
+    """The folder's model with the products of one task's adapters added to its weights."""
+
+    def merge(tensors):
+        result = dict(tensors)
+        for name, parts in adapters_of(tensors).items():
+            a, b = (part[index] for part in parts)
+            product = a @ b if "embeddings" in name else b @ a
+            if name != without:
+                result[name] = tensors[name] + product * (ALPHA / RANK)
+        return result
+
+    with TemporaryDirectory() as parent:
+        copy = Path(parent) / "merged"
+        shutil.copytree(folder, copy)
+        edit_weights(copy / "model.safetensors", merge)
+        return Embedder(copy)
+
+
+def task_of(case):
+    return case.get("prompt_name") or case.get("task")
+
+
+def without_task(case):
+    """A model of one task need not be told which one it is."""
+    return {key: value for key, value in case.items() if key != "task"}
+
+
+class TaskEmbedder:
+    """The model itself where no task is named; for each task a model of its own."""
+
+    def __init__(self, folder):
+        plain = Embedder(folder)
+        self.model, self.header = plain.model, plain.header
+        self.models = {None: plain, **{task: merged_copy(folder, index) for index, task in enumerate(INSTRUCTIONS)}}
+
+    def texts(self, case):
+        return self.models[task_of(case)].texts(case)
+
+    def answer(self, case):
+        return self.models[task_of(case)].answer(without_task(case))
+
+    def batch(self, cases):
+        vectors = [None] * len(cases)
+        for task, served in self.models.items():
+            indices = [index for index, case in enumerate(cases) if task_of(case) == task]
+            for index, vector in zip(indices, served.batch([without_task(cases[index]) for index in indices])):
+                vectors[index] = vector
+        return np.stack(vectors)
+
+    def check_ids(self, folder, cases):
+        """And that the adapter of each weight shows in the numbers of each task."""
+        check_ids(folder, self, cases)
+        names = [name for name in adapters_of(load_file(folder / "model.safetensors")) if "pooler" not in name]
+        for index, task in enumerate(INSTRUCTIONS):
+            some = [without_task(case) for case in cases if task_of(case) == task]
+            whole = self.models[task].batch(some)
+            for name in names:
+                change = float(np.abs(merged_copy(folder, index, without=name).batch(some) - whole).max())
+                assert change > 1e-3, f"the adapter of {name} for {task} changes the numbers by {change:.3g}"
+
+
+TASK_CASES = [
+    {"name": f"{case['name']}-{task}", "text": case["text"], "prompt_name" if words else "task": task}
+    for task, words in INSTRUCTIONS.items()
+    for case in TEXT_CASES
+    if case["name"] in ["empty", "sentence", "punctuation", "chinese", "over-the-limit"]
+]
+
+
 @embedder(
     "jina-v3-adapters",
-    "As jina-embeddings-v3: weights with adapters of five tasks beside them, of which none is chosen; mean pooling, "
-    "Normalize.",
+    "As jina-embeddings-v3: weights with adapters of five tasks beside them, of which none or one is chosen; mean pooling, "
+    "Normalize. For each task the reference is a model whose weights have the adapters' products added to them.",
+    cases=[*TEXT_CASES, *TASK_CASES],
     rewrite=as_published,
+    serve=TaskEmbedder,
 )
 def adapters(folder, seed):
     model = JinaEmbeddingsV3Model(config())
     write_embedder(folder, seed, model, roberta.xlm_pieces(), Pooling(32, "mean"), Normalize())
+    edit_json(folder / "config_sentence_transformers.json", prompts=INSTRUCTIONS)
 
 
 @embedder(

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { findPrompt } from '../../../src/engine/find-prompt.ts'
 import type { ModelSpec } from '../../../src/model/spec.ts'
+import { NO_ADAPTER } from '../../../src/runtime/runner.ts'
+import type { PromptChoice } from '../../../src/task.ts'
 import { POOLING, fakeModel } from '../../fakes/model.ts'
 
 function modelWith(prompts: Record<string, string>, more: Partial<ModelSpec> = {}): ModelSpec {
@@ -76,6 +78,7 @@ describe('a name that the model does not know', () => {
     expect(findPrompt(spec, { name: 'classification', ifUnknown: 'ignore' })).toEqual({
       prompt: { text: 'HEY ', pooled: true },
       ignoredPrompt: 'classification',
+      adapter: NO_ADAPTER,
     })
   })
 })
@@ -87,6 +90,7 @@ describe('without a name', () => {
     expect(found(modelWith(prompts, { defaultPromptName: 'shout' }))).toEqual({
       prompt: { text: 'HEY ', pooled: true },
       ignoredPrompt: undefined,
+      adapter: NO_ADAPTER,
     })
     expect(found(modelWith(prompts)).prompt.text).toBe('')
   })
@@ -95,6 +99,53 @@ describe('without a name', () => {
     const spec = modelWith({ query: 'q: ' }, { defaultPromptName: 'query' })
     expect(findPrompt(spec, { text: 'Find: ' }).prompt).toEqual({ text: 'Find: ', pooled: true })
     expect(findPrompt(spec, { text: '' }).prompt.text).toBe('')
+  })
+})
+
+describe('a task for which the model has an adapter', () => {
+  const tasks = { 'retrieval.query': 'rq ', 'retrieval.passage': 'rp ', separation: '' }
+  const adapters = Object.keys(tasks)
+  const spec = modelWith({ ...EMPTY, ...tasks }, { adapters })
+  const found = (choice: PromptChoice) => {
+    const { prompt, adapter, ignoredPrompt } = findPrompt(spec, choice)
+    return [prompt.text, adapter, ignoredPrompt]
+  }
+
+  test.each(['refuse', 'ignore'] as const)(
+    'is found by any of its names, with its prompt (%s)',
+    (ifUnknown) => {
+      for (const name of QUERIES) expect(found({ name, ifUnknown })).toEqual(['rq ', 0, undefined])
+      for (const name of DOCUMENTS) expect(found({ name, ifUnknown })).toEqual(['rp ', 1, undefined])
+      expect(found({ name: 'separation', ifUnknown })).toEqual(['', 2, undefined])
+    },
+  )
+
+  test('is none where no name is said, or another one', () => {
+    expect(findPrompt(spec, undefined).adapter).toBe(NO_ADAPTER)
+    expect(found({ name: 'clustering', ifUnknown: 'ignore' })).toEqual(['', NO_ADAPTER, 'clustering'])
+    expect(found({ text: 'separation' })).toEqual(['separation', NO_ADAPTER, undefined])
+    expect(() => findPrompt(spec, { name: 'clustering', ifUnknown: 'refuse' })).toThrow(
+      'fake-model has: query, document, retrieval.query, retrieval.passage, separation',
+    )
+  })
+
+  test('is the one that is said besides the prompt', () => {
+    expect(found({ text: 'Own: ', task: 'passage' })).toEqual(['Own: ', 1, undefined])
+    expect(found({ text: '', task: 'retrieval.query' })).toEqual(['', 0, undefined])
+    expect(found({ name: 'query', ifUnknown: 'refuse', task: 'separation' })).toEqual(['rq ', 2, undefined])
+  })
+
+  test('is nothing to a model without adapters', () => {
+    const other = modelWith({ ...EMPTY, ...tasks })
+    expect(findPrompt(other, { name: 'separation', ifUnknown: 'refuse' }).adapter).toBe(NO_ADAPTER)
+  })
+
+  test("has the prompt of the model's own file under a name that says the same, where that has words", () => {
+    const own = modelWith({ query: 'q ', document: '', ...tasks }, { adapters })
+    expect(findPrompt(own, { name: 'query', ifUnknown: 'refuse' })).toMatchObject({
+      prompt: { text: 'q ' },
+      adapter: 0,
+    })
   })
 })
 

@@ -23,6 +23,12 @@ test("a route's own name comes before its synonyms", () => {
   expect(findRoute(routes(['query'], ['search_query']), named('search_query'))).toBe(1)
 })
 
+test('what a text is for comes before the name of its prompt', () => {
+  const two = routes(['document'], ['query'])
+  expect(findRoute(two, { text: 'Find: ', task: 'query' })).toBe(1)
+  expect(findRoute(two, { ...named('document'), task: 'query' })).toBe(1)
+})
+
 test('a text of no kind, or of one without a route, takes the first', () => {
   const two = routes(['document'], ['query'])
   expect(findRoute(two, undefined)).toBe(0)

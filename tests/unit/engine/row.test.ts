@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest'
 import { keyOf } from '../../../src/engine/row.ts'
+import { NO_ADAPTER } from '../../../src/runtime/runner.ts'
 
-const ROW = { ids: Int32Array.of(101, 7, 70_000, 102), typeStart: 4, unpooledTokens: 0, wantsTokens: false }
+const ROW = {
+  ids: Int32Array.of(101, 7, 70_000, 102),
+  typeStart: 4,
+  unpooledTokens: 0,
+  adapter: NO_ADAPTER,
+  wantsTokens: false,
+}
 
 test('rows that the device sees alike have one key, wherever their ids are kept', () => {
   const ids = Int32Array.of(9, 9, ...ROW.ids, 9).subarray(2, 6)
@@ -15,14 +22,15 @@ test.each([
   ['one id more', { ids: Int32Array.of(101, 7, 70_000, 102, 0) }],
   ['the type start', { typeStart: 2 }],
   ['the unpooled tokens', { unpooledTokens: 1 }],
+  ['an adapter', { adapter: 0 }],
   ['the wish for token vectors', { wantsTokens: true }],
 ])('%s tells rows apart', (_, change) => {
   expect(keyOf({ ...ROW, ...change })).not.toBe(keyOf(ROW))
 })
 
 test('what stands before the ids is not taken for one of them', () => {
-  const one = { ...ROW, ids: Int32Array.of(1, 2), typeStart: 2, unpooledTokens: 0 }
-  const other = { ...ROW, ids: Int32Array.of(0, 1, 2), typeStart: 2, unpooledTokens: 0 }
+  const one = { ...ROW, ids: Int32Array.of(1, 2), wantsTokens: false }
+  const other = { ...ROW, ids: Int32Array.of(0, 1, 2), wantsTokens: false }
   expect(keyOf(one)).not.toBe(keyOf(other))
 })
 

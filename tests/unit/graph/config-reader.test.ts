@@ -65,6 +65,14 @@ test('what is listed one by one is refused where it is more than a thousand', as
   await expectInvalid(() => reader({ turns: 4 }).count('turns', 1, 3), 'turns', 'is 4', 'at most 3')
 })
 
+test('a list is told by its length, and refused where it is none, empty, or longer than a thousand', async () => {
+  expect(reader({ tasks: ['a', 1] }).listLength('tasks')).toBe(2)
+  expect(reader({}).listLength('tasks')).toBeUndefined()
+  expect(reader({ tasks: null }).listLength('tasks')).toBeUndefined()
+  for (const tasks of ['ab', [], {}, Array(1001).fill('a')])
+    await expectInvalid(() => reader({ tasks }).listLength('tasks'), 'tasks', 'a list of 1 to 1000 entries')
+})
+
 test('a number is read as it is', () => {
   expect(reader({ eps: 1e-7 }).fraction('eps')).toBe(1e-7)
   expect(reader({ eps: 0 }).fraction('eps', 1)).toBe(0)

@@ -4,7 +4,7 @@ import { joinNeighbours, rowsOf, vectorPart } from '../../../src/graph/matrix.ts
 import type { TensorDtype, TensorRef } from '../../../src/model/spec.ts'
 import { fileTensor, runGraph } from './run-graph.ts'
 
-const BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1 }
+const BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1, F8_E4M3: 1 }
 
 /** A tensor at a place of its file. */
 function at(byteOffset: number, shape: readonly number[], dtype: TensorDtype = 'F32'): TensorRef {
@@ -38,6 +38,21 @@ test('rows of int8 codes come with their own scales', () => {
   const { values, scale } = rowsOf({ values: at(16, [6, 4], 'I8'), scale: at(200, [6, 1], 'F16') }, 2, 3)
   expect(values).toEqual(at(16 + 2 * 4, [3, 4], 'I8'))
   expect(scale).toEqual(at(200 + 2 * 2, [3, 1], 'F16'))
+})
+
+test('rows of codes come with the scales of the blocks that they lie in', () => {
+  const blocks = { rows: 4, columns: 2, rowsAbove: 0 }
+  const whole = { values: at(16, [10, 4], 'F8_E4M3'), scale: at(200, [3, 2]), blocks }
+  // rows 5 and 6 lie in the second block, rows 3 to 8 in all three
+  expect(rowsOf(whole, 5, 2)).toEqual({
+    values: at(16 + 5 * 4, [2, 4], 'F8_E4M3'),
+    scale: at(200 + 8, [1, 2]),
+    blocks: { ...blocks, rowsAbove: 1 },
+  })
+  const middle = rowsOf(whole, 3, 6)
+  expect(middle).toMatchObject({ scale: at(200, [3, 2]), blocks: { rowsAbove: 3 } })
+  // a part of a part: rows 8 of the whole
+  expect(rowsOf(middle, 5, 1)).toMatchObject({ scale: at(200 + 16, [1, 2]), blocks: { rowsAbove: 0 } })
 })
 
 test('rows from the first on begin where the tensor begins', () => {

@@ -135,11 +135,62 @@ test('int8 codes come with their scale', () => {
 
 test.each([
   ['without a scale', {}, 'tensor up.weight_scale is missing'],
-  ['with one scale for all', { 'up.weight_scale': ref([1]) }, 'up.weight_scale has shape [1]'],
-  ['with a scale for each group', { 'up.weight_scale': ref([6, 2]) }, 'up.weight_scale has shape [6, 2]'],
-])('int8 codes %s are refused', async (_, scale, message) => {
-  const table = tableOf({ 'up.weight': ref([6, 4], 'I8'), ...scale })
-  await expectRefusal(() => table.linear({ name: 'up', bias: false }, 6, 4), 'model_invalid', message)
+  [
+    'with blocks that config.json does not name',
+    { 'up.weight_scale': ref([6, 2]) },
+    'tensor up.weight_scale [6, 2] F32 is no scale of [6, 4]',
+  ],
+  ['with more scales than rows', { 'up.weight_scale': ref([7, 1]) }, '[7, 1] F32 is no scale of [6, 4]'],
+  ['with codes for scales', { 'up.weight_scale': ref([6, 1], 'I8') }, '[6, 1] I8 is no scale of [6, 4]'],
+])('codes %s are refused', async (_, scale, message) => {
+  for (const dtype of ['I8', 'F8_E4M3'] as const) {
+    const table = tableOf({ 'up.weight': ref([6, 4], dtype), ...scale })
+    await expectRefusal(() => table.linear({ name: 'up', bias: false }, 6, 4), 'model_invalid', message)
+  }
+})
+
+test('one scale for a whole matrix is one block, whatever its dimensions', () => {
+  for (const shape of [[], [1], [1, 1]]) {
+    const [values, scale] = [ref([6, 4], 'F8_E4M3'), ref(shape)]
+    const table = tableOf({ 'up.weight': values, 'up.weight_scale': scale })
+    expect(table.linear({ name: 'up', bias: false }, 6, 4).weight).toEqual({
+      values,
+      scale: { ...scale, shape: [1, 1] },
+      blocks: { rows: 6, columns: 4, rowsAbove: 0 },
+    })
+  }
+})
+
+test('a scale for each row may be a vector', () => {
+  const [values, scale] = [ref([6, 4], 'I8'), ref([6])]
+  const table = tableOf({ 'up.weight': values, 'up.weight_scale': scale })
+  expect(table.table('up', 6, 4)).toEqual({ values, scale: { ...scale, shape: [6, 1] } })
+})
+
+test.each([
+  ['of FineGrainedFP8', { weight_block_size: [4, 3] }, [2, 2], [4, 3]],
+  ['of a group', { config_groups: { a: { weights: { block_structure: [5, 2] } } } }, [2, 2], [5, 2]],
+  ['of a row', { config_groups: { a: {}, b: { weights: { group_size: 2 } } } }, [6, 2], [1, 2]],
+])('the size of blocks is the one of config.json that fits: %s', (_, config, shape, [rows, columns]) => {
+  const [values, scale] = [ref([6, 4], 'F8_E4M3'), ref(shape)]
+  const spec = { ...tinyBert(), config: { quantization_config: config } }
+  const tensors = { [PROBE]: ref([50, 4]), 'up.weight': values, 'up.weight_scale_inv': scale }
+  const table = new TensorTable({ ...spec, tensors }, { prefixes: PREFIXES, probe: PROBE })
+  const { weight } = table.linear({ name: 'up', bias: false }, 6, 4)
+  expect(weight).toEqual({ values, scale, blocks: { rows, columns, rowsAbove: 0 } })
+  expect(table.unused(BODY, [])).toEqual([PROBE])
+})
+
+test('scales of activations are no part of the body', () => {
+  const names = [
+    'q.input_scale',
+    'q.output_scale',
+    'q.activation_scale',
+    'self_attn.k_scale',
+    'q.input_zero_point',
+  ]
+  const scales = Object.fromEntries(names.map((name) => [`encoder.${name}`, ref([1])]))
+  expect(tableOf(scales).unused(BODY, [])).toHaveLength(6)
 })
 
 test('int8 is for matrices only: a bias or a norm of it is refused', async () => {

@@ -59,10 +59,54 @@ describe('weights with adapters', () => {
   }
   const fc1 = { name: 'encoder.layers.0.mlp.fc1', bias: false }
 
-  test('are read as they are without them', () => {
-    const table = new TensorTable({ ...tinyBert(), tensors }, jinaFlash)
-    expect(table.linear(fc1, 16, 16).weight.values).toBe(original)
-    expect(table.unused(jinaFlash.body, [...jinaFlash.ignored, /^emb_ln/])).toHaveLength(3)
+  const adapters = { count: 5, rank: 4, scale: 1 }
+
+  test('are read with them, and none is left over', () => {
+    const table = new TensorTable({ ...tinyBert(), tensors }, jinaFlash, adapters)
+    const { weight, adapter } = table.linear(fc1, 16, 16)
+    expect(weight.values).toBe(original)
+    expect(adapter).toMatchObject({ plan: adapters, down: { shape: [20, 16] } })
+    expect(adapter?.ups.map(({ shape }) => shape.join())).toEqual(Array<string>(5).fill('16,4'))
+    expect(table.unused(jinaFlash.body, [...jinaFlash.ignored, /^emb_ln/])).toEqual(['emb_ln.weight'])
+  })
+
+  test('of a part of a layer have the columns of all of it and the rows of the part', () => {
+    const table = new TensorTable({ ...tinyBert(), tensors }, jinaFlash, adapters)
+    const whole = table.linear(fc1, 16, 16).adapter
+    const { adapter } = table.linear({ ...fc1, part: [1, 2] }, 8, 16)
+    expect(adapter?.down).toEqual(whole?.down)
+    expect(adapter?.ups[3]).toMatchObject({ shape: [8, 4], byteLength: 128 })
+    expect(adapter?.ups[3]?.byteOffset).toBe((whole?.ups[3]?.byteOffset ?? NaN) + 128)
+  })
+
+  test('must be of the number and the rank that config.json says', async () => {
+    const table = new TensorTable({ ...tinyBert(), tensors }, jinaFlash, { ...adapters, rank: 3 })
+    const read = () => table.linear(fc1, 16, 16)
+    await expectRefusal(
+      read,
+      'model_invalid',
+      'fc1.parametrizations.weight.0.lora_A',
+      '[5, 4, 16]',
+      '[5, 3, 16]',
+    )
+  })
+
+  test('are told by config.json, with what Jina’s code assumes where it is silent', () => {
+    const planned = (config: Json) => plan({ position_embedding_type: 'rotary', ...config }).adapters
+    const lora_adaptations = ['a', 'b', 'c']
+    expect(planned({})).toBeUndefined()
+    expect(planned({ lora_adaptations })).toEqual({ count: 3, rank: 4, scale: 1 / 4 })
+    expect(planned({ lora_adaptations, lora_rank: 2, lora_alpha: 3 })).toEqual({
+      count: 3,
+      rank: 2,
+      scale: 3 / 2,
+    })
+  })
+
+  test('of positions are left alone, as in Jina’s code', () => {
+    const name = 'embeddings.position_embeddings.parametrizations.weight.0.lora_A'
+    expect(jinaFlash.ignored.some((pattern) => pattern.test(name))).toBe(true)
+    expect(jinaFlash.ignored.some((pattern) => pattern.test(name.replace('position', 'word')))).toBe(false)
   })
 
   test('are not read by families that have none', async () => {
