@@ -15,7 +15,7 @@ export interface LocateOptions {
 
 /** A folder; fetched where the source is a name of the hub. Throws what `fetchHub` throws. */
 export async function locateModel(
-  { source, revision }: ModelRequest,
+  { source, revision, dtype }: ModelRequest,
   { config, log, bar, signal }: LocateOptions,
 ): Promise<string> {
   if (config.bundledModel) return fileURLToPath(new URL(`../${source}`, import.meta.url))
@@ -24,6 +24,7 @@ export async function locateModel(
   return fetchHub({
     name: source,
     revision,
+    dtype,
     folders: hubFolders(config.hfHome),
     endpoint: config.hfEndpoint,
     token: config.hfToken,

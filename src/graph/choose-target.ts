@@ -1,9 +1,12 @@
 /** Which target a model runs on: what was asked for, what the device has, and what the model's numbers need. */
 import type { Device } from '../devices/device.ts'
+import type { ExportedModel } from '../model/exported-spec.ts'
 import type { ModelSpec } from '../model/spec.ts'
+import { ConfigReader } from './config-reader.ts'
 import { findFamily } from './families/registry.ts'
 import type { TargetName } from './target.ts'
 import { TARGETS } from './target.ts'
+import type { Int8Mode } from './targets/cpu-int8.ts'
 
 /** Values of DTYPES. */
 export type RequestedDtype = 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8'
@@ -18,9 +21,16 @@ export interface ChosenTarget {
 const BF16_CAPABILITY = 80
 
 /** Throws `model_unsupported` where the model's family is unknown. */
-export function chooseTarget(spec: ModelSpec, requested: RequestedDtype, device: Device): ChosenTarget {
+export function chooseTarget(
+  spec: ModelSpec,
+  requested: RequestedDtype,
+  device: Device,
+  int8Mode: Int8Mode = 'balanced',
+): ChosenTarget {
+  if (spec.exported !== undefined) return chooseForExported(spec.exported, requested, device)
   if (device.kind === 'cpu') {
     if (requested === 'auto' || requested === 'fp32') return { target: 'cpu-f32' }
+    if (requested === 'int8') return chooseInt8(spec, int8Mode)
     return replaced('cpu-f32', 'the CPU computes in fp32')
   }
   const hasBf16 = device.computeCapability >= BF16_CAPABILITY
@@ -42,6 +52,24 @@ export function chooseTarget(spec: ModelSpec, requested: RequestedDtype, device:
     default:
       return requested satisfies never
   }
+}
+
+/** A model without layers has nothing to gain. */
+function chooseInt8(spec: ModelSpec, mode: Int8Mode): ChosenTarget {
+  const { plan } = findFamily(spec)
+  if (plan(new ConfigReader(spec.name, spec.config)).layers.length > 0) return { target: `cpu-int8-${mode}` }
+  return replaced('cpu-f32', 'the model has no linear layers')
+}
+
+/** It computes in what its file was made for, and hands float32 to the head. */
+function chooseForExported(
+  { name, dtype }: ExportedModel,
+  requested: RequestedDtype,
+  { kind }: Device,
+): ChosenTarget {
+  const target = kind === 'cpu' ? 'cpu-f32' : 'cuda-f32'
+  if (requested === 'auto' || requested === dtype) return { target }
+  return { target, replaced: { used: dtype, reason: `of the folder's ONNX files ${name} is the nearest` } }
 }
 
 /** Where a model goes whose numbers do not fit the target; undefined: there is nothing wider. */

@@ -1,5 +1,7 @@
 import type { Log } from '../base/log.ts'
 import { ServerError } from '../errors.ts'
+import type { AskedDtype } from './export-names.ts'
+import { exportPaths, integerUnit } from './export-names.ts'
 import { asFetchFailure } from './fetch-failure.ts'
 import type { Progress } from './fetch-progress.ts'
 import { FetchProgress } from './fetch-progress.ts'
@@ -18,6 +20,8 @@ export interface FetchOptions {
   readonly name: string
   /** A branch, a tag or a commit; undefined is `main`. */
   readonly revision?: string | undefined
+  /** Of exported models the one that suits it is fetched, where there are no weights; undefined is `auto`. */
+  readonly dtype?: AskedDtype
   readonly folders: HubFolders
   readonly endpoint: string
   readonly token?: string | undefined
@@ -43,16 +47,17 @@ const API_TIMEOUT_MS = 15_000
  * warning where the hub fails. Throws `load_failed` (hub, network, disk), `model_invalid` or `model_unsupported`.
  */
 export async function fetchHub(options: FetchOptions): Promise<string> {
-  const { name, revision = 'main', folders, offline, log } = options
+  const { name, revision = 'main', dtype = 'auto', folders, offline, log } = options
   expectName(name, revision)
-  const snapshots = await findSnapshots(folders, name, revision)
+  const exports = exportPaths(dtype, await integerUnit())
+  const snapshots = await findSnapshots(folders, { name, revision, exports })
   const cached = snapshots.filter(({ missing }) => missing.length === 0)
   const [usable] = cached
   const final = offline || isCommit(revision) ? usable : cached.find(({ hub }) => hub.platform)
   if (final !== undefined) return useSnapshot(final, options)
   if (offline) throw notCached(options, snapshots)
   try {
-    return await fetchNewest(options, revision, usable !== undefined)
+    return await fetchNewest(options, { revision, exports, isCached: usable !== undefined })
   } catch (error) {
     const failure = asFetchFailure(error, name, folders[0].path)
     if (usable === undefined || !(failure instanceof ServerError) || failure.code === 'cancelled') {
@@ -64,13 +69,20 @@ export async function fetchHub(options: FetchOptions): Promise<string> {
   }
 }
 
-async function fetchNewest(options: FetchOptions, revision: string, isCached: boolean): Promise<string> {
+interface Wanted {
+  readonly revision: string
+  readonly exports: readonly string[]
+  /** Something that could be used is there. */
+  readonly isCached: boolean
+}
+
+async function fetchNewest(options: FetchOptions, { revision, exports, isCached }: Wanted): Promise<string> {
   const { name, folders, log, onProgress, initTimeoutMs, now = () => performance.now() } = options
   const hub = openHub(options, revision)
   const { commit, listed } = await resolve(isCached ? { ...hub, attempts: 1 } : hub)
   const folder = modelFolder(folders[0].path, name)
   for (const place of folders) {
-    const snapshot = await readSnapshot(place, name, { commit, listed })
+    const snapshot = await readSnapshot(place, name, { commit, listed, exports })
     if (snapshot?.missing.length !== 0) continue
     // a cache that cannot be written to serves as well
     if (place === folders[0]) await writeReference(folder, revision, commit).catch(() => {})
@@ -78,7 +90,7 @@ async function fetchNewest(options: FetchOptions, revision: string, isCached: bo
   }
   const progress = new FetchProgress({ model: name, log, onProgress, initTimeoutMs, now })
   const listing = await list(hub, commit)
-  const path = await fetchSnapshot(listing, { hub, commit, folder, progress, log })
+  const path = await fetchSnapshot(listing, { hub, commit, exports, folder, progress, log })
   await writeReference(folder, revision, commit)
   return path
 }

@@ -14,6 +14,8 @@ import { WEIGHTS, noWeights } from './weight-files.ts'
 export interface SnapshotOptions {
   readonly hub: Hub
   readonly commit: string
+  /** See `RepositoryView`. */
+  readonly exports: readonly string[]
   /** The model's folder in the cache. */
   readonly folder: string
   readonly progress: FetchProgress
@@ -51,7 +53,7 @@ async function chooseFiles(
   listing: readonly HubFile[],
   options: SnapshotOptions,
 ): Promise<readonly HubFile[]> {
-  const { hub, folder } = options
+  const { hub, folder, exports } = options
   const byPath = new Map(listing.map((file) => [file.path, file]))
   const view = {
     model: hub.model,
@@ -61,6 +63,7 @@ async function chooseFiles(
       if (file === undefined || !(await hasSize(blobPath(folder, file), file.size))) return undefined
       return readFile(blobPath(folder, file), 'utf8')
     },
+    exports,
   }
   const listed = (path: string): HubFile => {
     const file = byPath.get(path)

@@ -7,6 +7,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
+import type { RepositoryView } from './needed-files.ts'
 import { neededFiles } from './needed-files.ts'
 
 export interface HubFolder {
@@ -63,13 +64,12 @@ export function blobPath(folder: string, { etag }: HubFile): string {
 /** The snapshot of a revision in each folder that has one, whether it is complete or not. */
 export async function findSnapshots(
   folders: readonly HubFolder[],
-  name: string,
-  revision: string,
+  { name, revision, exports }: { name: string; revision: string; exports: readonly string[] },
 ): Promise<readonly Snapshot[]> {
   const found: Snapshot[] = []
   for (const hub of folders) {
     const commit = await findCommit(modelFolder(hub.path, name), revision)
-    const snapshot = commit && (await readSnapshot(hub, name, { commit }))
+    const snapshot = commit && (await readSnapshot(hub, name, { commit, exports }))
     if (snapshot) found.push(snapshot)
   }
   return found
@@ -82,7 +82,11 @@ export async function findSnapshots(
 export async function readSnapshot(
   hub: HubFolder,
   name: string,
-  { commit, listed }: { commit: string; listed?: ReadonlySet<string> },
+  {
+    commit,
+    listed,
+    exports,
+  }: { commit: string; listed?: ReadonlySet<string>; exports: RepositoryView['exports'] },
 ): Promise<Snapshot | undefined> {
   const folder = modelFolder(hub.path, name)
   const path = join(folder, 'snapshots', commit)
@@ -93,6 +97,7 @@ export async function readSnapshot(
     model: name,
     has: async (file: string) => names?.has(file) === true || (await here(file)),
     read: (file: string) => readOptional(join(path, file)),
+    exports,
   }
   const missing: string[] = []
   try {

@@ -15,7 +15,7 @@ export async function linkSnapshot(
   files: readonly HubFile[],
 ): Promise<string> {
   const snapshot = join(folder, 'snapshots', commit)
-  const isWeight = ({ path }: HubFile) => path.endsWith('.safetensors')
+  const isWeight = ({ path }: HubFile) => /\.(safetensors|onnx)$/.test(path)
   for (const file of [...files].sort((a, b) => Number(isWeight(a)) - Number(isWeight(b)))) {
     const link = join(snapshot, file.path)
     if (await hasSize(link, file.size)) continue

@@ -1,7 +1,10 @@
 /** Which files of a repository `openFolder` reads; nothing else is fetched. */
 import { posix } from 'node:path'
 import { TEMPLATE_FILE } from './chat-template.ts'
+import { dataPaths } from './export-names.ts'
 import { LEXICAL_FILE } from './lexical-head.ts'
+import { METADATA_FILE } from './stanford-colbert.ts'
+import { TOKEN_HEAD_FILE } from './token-head.ts'
 import type { ModuleFolder } from './modules-json.ts'
 import { moduleFolder, moduleFolders } from './modules-json.ts'
 import { ROUTER_FILES, routerModules } from './router-json.ts'
@@ -16,6 +19,8 @@ export interface RepositoryView {
   readonly has: (path: string) => Promise<boolean>
   /** The text of a file that is there; undefined for one that is still to be fetched. */
   readonly read: (path: string) => Promise<string | undefined>
+  /** Where exported models may lie in the Transformer's folder, the first that is there is taken; only without weights. */
+  readonly exports: readonly string[]
 }
 
 export interface NeededFiles {
@@ -30,10 +35,12 @@ const SETTINGS = 'config_sentence_transformers.json'
 
 /** Throws `model_invalid` for a modules.json or a weight index that cannot be understood. */
 export async function neededFiles(repository: RepositoryView): Promise<NeededFiles> {
-  if (!(await repository.has(MODULES))) return inTransformer('', repository, [SETTINGS])
+  if (!(await repository.has(MODULES))) return inTransformer('', repository, [SETTINGS, METADATA_FILE])
   const text = await repository.read(MODULES)
   if (text === undefined) return { files: [MODULES], unread: [MODULES] }
-  const parts: NeededFiles[] = [await optional(repository, [MODULES, SETTINGS, LEXICAL_FILE])]
+  const parts: NeededFiles[] = [
+    await optional(repository, [MODULES, SETTINGS, LEXICAL_FILE, TOKEN_HEAD_FILE]),
+  ]
   for (const module of moduleFolders(text, `${repository.model}/${MODULES}`)) {
     parts.push(await inModule(module, repository))
   }
@@ -89,8 +96,27 @@ async function inTransformer(
       repository,
       extras.map((file) => posix.join(folder, file)),
     ),
-    await weights(folder, repository),
+    await body(folder, repository),
   ])
+}
+
+/** Weights, or the one exported model that stands for them, and its data. */
+async function body(folder: string, repository: RepositoryView): Promise<NeededFiles> {
+  const found = await weights(folder, repository)
+  const [only = ''] = found.files
+  if (await repository.has(only)) return found
+  for (const candidate of repository.exports) {
+    const path = posix.join(folder, candidate)
+    if (await repository.has(path)) return join([of(path), await dataOf(path, repository)])
+  }
+  return found
+}
+
+async function dataOf(path: string, repository: RepositoryView): Promise<NeededFiles> {
+  const { single, numbered } = dataPaths(path)
+  const files = [...(await optional(repository, single)).files]
+  for (let index = 1; await repository.has(`${numbered}${index}`); index++) files.push(`${numbered}${index}`)
+  return of(...files)
 }
 
 /** A vocabulary and what belongs to it, where there is one and no tokenizer.json. */

@@ -4,15 +4,17 @@ import type { ModelSpec, TensorRef } from '../model/spec.ts'
 
 type ComputeDtype = Target['dtype']
 
-const BYTES: Readonly<Record<ComputeDtype, number>> = { fp32: 4, fp16: 2, bf16: 2 }
+const BYTES: Readonly<Record<ComputeDtype, number>> = { fp32: 4, fp16: 2, bf16: 2, int8: 1 }
 
 /** What the CUDA context and the libraries beside ONNX Runtime hold, generously: a first batch too small costs less than one too large. */
 const OVERHEAD_BYTES = 1_000_000_000
 /** The arena doubles: in the worst case half of what it holds is never used. */
 const ARENA_USE = 1 / 2
 
-/** Of all tensors, in the precision that they are computed in. */
+/** Of all tensors, in the precision that they are computed in; of an exported model as its file has them. */
 export function weightBytes(spec: ModelSpec, dtype: ComputeDtype): number {
+  if (spec.exported !== undefined)
+    return Object.values(spec.exported.stored).reduce((sum, bytes) => sum + bytes, 0)
   const numbers = Object.values(spec.tensors).reduce((sum, tensor) => sum + countOf(tensor), 0)
   return numbers * BYTES[dtype]
 }
@@ -25,6 +27,10 @@ export function estimateBatchTokens(spec: ModelSpec, dtype: ComputeDtype, memory
   const free = memoryBytes - OVERHEAD_BYTES - weightBytes(spec, dtype)
   return Math.max(0, Math.floor((free * ARENA_USE) / tokenBytes(spec, dtype)))
 }
+
+/** Of a model that does not tell its width: that of the larger ones, and how many times as wide their widest layers are. */
+const LARGEST_WIDTH = 1024
+const WIDENING = 4
 
 /** States and residual, query, key and value, and what attention makes of them. */
 const HIDDEN_BUFFERS = 6
@@ -45,6 +51,7 @@ function tokenBytes(spec: ModelSpec, dtype: ComputeDtype): number {
  * vocabulary's table only the width counts: its height is no layer's.
  */
 function widthsOf(spec: ModelSpec): { hidden: number; widest: number } {
+  if (spec.exported !== undefined) return exportedWidths(spec.config)
   let hidden = 1
   let widest = 1
   for (const [name, { shape }] of Object.entries(spec.tensors)) {
@@ -54,6 +61,14 @@ function widthsOf(spec: ModelSpec): { hidden: number; widest: number } {
     else widest = Math.max(widest, rows, columns)
   }
   return { hidden, widest: Math.max(hidden, widest) }
+}
+
+/** The files of exported models name their matrices in no way that could be relied on. */
+function exportedWidths(config: ModelSpec['config']): { hidden: number; widest: number } {
+  const sizes = ['hidden_size', 'd_model', 'dim'].map((key) => config[key])
+  const hidden = sizes.find((size) => typeof size === 'number') ?? LARGEST_WIDTH
+  const { intermediate_size: widest = WIDENING * hidden } = config
+  return { hidden, widest: typeof widest === 'number' ? Math.max(hidden, widest) : WIDENING * hidden }
 }
 
 function countOf({ shape }: TensorRef): number {

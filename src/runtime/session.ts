@@ -1,12 +1,14 @@
 /** The only door to ONNX Runtime. */
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { InferenceSession, Tensor, env } from 'onnxruntime-node'
 import type { CpuDevice, CudaDevice } from '../devices/device.ts'
 import type { ErrorCode } from '../errors.ts'
 import { ServerError, messageOf } from '../errors.ts'
-import type { InputRole } from '../graph/contract.ts'
+import type { InputRole, STATES } from '../graph/contract.ts'
 import { OUTPUT, TOKENS } from '../graph/contract.ts'
+import type { ExportedModel } from '../model/exported-spec.ts'
 import { findDeviceFailure } from './device-failure.ts'
 import type { Feed } from './feeds.ts'
+import { MODEL_FILE, WEIGHTS_FILE } from './prepacked/files.ts'
 
 export interface Outputs {
   /** [B, D] */
@@ -20,15 +22,28 @@ export interface Session {
    * One feed for each of the graph's inputs. Throws `out_of_memory` where the device had no room for the batch; `device_lost`
    * where it takes no more work from this process; else `inference_failed`.
    */
-  readonly run: (feeds: ReadonlyMap<InputRole, Feed>, wantsTokens?: boolean) => Promise<Outputs>
+  readonly run: (
+    feeds: ReadonlyMap<InputRole | typeof STATES, Feed>,
+    wantsTokens?: boolean,
+  ) => Promise<Outputs>
   /** Gives back what it holds of the device's memory; it must not be used after. */
   readonly release: () => Promise<void>
 }
+
+/** Of the library whose kernels run. */
+export const ORT_VERSION = env.versions.node
 
 export interface SessionOptions {
   readonly device: CpuDevice | Pick<CudaDevice, 'kind' | 'index'>
   /** Threads of one operator. */
   readonly threadCount: number
+  /** On the CPU: where the model lies with its weights packed for it, or where it shall be written so. */
+  readonly prepacked?: PrepackedFolder | undefined
+}
+
+export interface PrepackedFolder {
+  readonly folder: string
+  readonly isRead: boolean
 }
 
 /**
@@ -39,7 +54,7 @@ export async function createSession(
   model: Uint8Array<ArrayBuffer>,
   options: SessionOptions,
 ): Promise<Session> {
-  const session = await create(model, options)
+  const session = await create(model, sessionOptions(options))
   return {
     release: () => session.release(),
     async run(feeds, wantsTokens = false) {
@@ -57,6 +72,57 @@ export async function createSession(
       } catch (error) {
         throw failureOf(error, 'inference_failed', 'ONNX Runtime failed')
       }
+    },
+  }
+}
+
+/** An input of an exported model. */
+export interface ExportedFeed {
+  readonly data: Int32Array | BigInt64Array
+  readonly dims: readonly number[]
+}
+
+export interface ExportedSession {
+  /**
+   * `feeds` by the model's own names for its inputs; resolves to the output of that name, as float32. Throws as a session of
+   * ours does, and `model_invalid` where the output is of no kind that can be read.
+   */
+  readonly run: (feeds: ReadonlyMap<string, ExportedFeed>, output: string) => Promise<Feed>
+  readonly release: () => Promise<void>
+}
+
+/** Throws `load_failed` where ONNX Runtime cannot make a session of the file. */
+export async function createExportedSession(
+  { file, name, content }: ExportedModel,
+  options: SessionOptions,
+): Promise<ExportedSession> {
+  const session = await create(
+    content ?? file,
+    exportedOptions(options, content !== undefined),
+    ` of ${name}`,
+  )
+  return {
+    release: () => session.release(),
+    async run(feeds, output) {
+      const tensors: Record<string, Tensor> = {}
+      for (const [input, { data, dims }] of feeds) {
+        tensors[input] =
+          data instanceof Int32Array ? new Tensor('int32', data, dims) : new Tensor('int64', data, dims)
+      }
+      let made: Tensor | undefined
+      try {
+        made = (await session.run(tensors, [output]))[output]
+      } catch (error) {
+        throw failureOf(error, 'inference_failed', `ONNX Runtime failed in ${name}`)
+      }
+      const { type, data, dims } = made as Tensor
+      if (type === 'float32') return { data: data as Float32Array, dims }
+      // The addon gives numbers of 16 bits, and takes none.
+      if (type === 'float16') return { data: new Float32Array(data as ArrayLike<number>), dims }
+      throw new ServerError(
+        'model_invalid',
+        `${name} gives ${type} as ${output}; float32 or float16 is needed`,
+      )
     },
   }
 }
@@ -79,11 +145,16 @@ const SHARED_ENTRIES = {
 }
 
 /** What ONNX Runtime is asked for. */
-export function sessionOptions({ device, threadCount }: SessionOptions): InferenceSession.SessionOptions {
+export function sessionOptions({
+  device,
+  threadCount,
+  prepacked,
+}: SessionOptions): InferenceSession.SessionOptions {
   const shared = { ...SHARED, intraOpNumThreads: threadCount }
   if (device.kind === 'cpu') {
     const session = { ...SHARED_ENTRIES, set_denormal_as_zero: '1' }
-    return { ...shared, executionProviders: ['cpu'], extra: { session } }
+    const plain = { ...shared, executionProviders: ['cpu'], extra: { session } }
+    return prepacked === undefined ? plain : { ...plain, ...prepackedOptions(prepacked, session) }
   }
   // Weights bypass the arena: it grows by doubling, and what it holds beyond the need is never given back.
   const session = { ...SHARED_ENTRIES, use_device_allocator_for_initializers: '1' }
@@ -91,11 +162,61 @@ export function sessionOptions({ device, threadCount }: SessionOptions): Inferen
   return { ...shared, executionProviders: [{ name: 'cuda', deviceId: device.index }], extra: { session } }
 }
 
-async function create(model: Uint8Array<ArrayBuffer>, options: SessionOptions): Promise<InferenceSession> {
+/** Of a model that was optimized when it was written, or that is to be written as it comes to lie in memory. */
+function prepackedOptions(
+  { folder, isRead }: PrepackedFolder,
+  session: Readonly<Record<string, string>>,
+): InferenceSession.SessionOptions {
+  if (isRead) {
+    const found = { ...session, model_external_initializers_file_folder_path: folder }
+    return { graphOptimizationLevel: 'disabled', extra: { session: found } }
+  }
+  const written = {
+    ...session,
+    optimized_model_external_initializers_file_name: WEIGHTS_FILE,
+    // What is smaller stays in the graph.
+    optimized_model_external_initializers_min_size_in_bytes: '1024',
+    save_external_prepacked_constant_initializers: '1',
+  }
+  return { optimizedModelFilePath: `${folder}/${MODEL_FILE}`, extra: { session: written } }
+}
+
+/** `namesData`: the model is given as bytes, and names the files of its weights by absolute path. */
+export function exportedOptions(
+  options: SessionOptions,
+  namesData: boolean,
+): InferenceSession.SessionOptions {
+  const { extra, ...own } = sessionOptions(options)
+  const { model_external_initializers_file_folder_path: root, ...session } = (
+    extra as { session: Record<string, string> }
+  ).session
+  return {
+    ...own,
+    // Exporters leave to ONNX Runtime what our graphs come with.
+    graphOptimizationLevel: 'all',
+    extra: {
+      // Without the root a file can name nothing outside its own folder.
+      session: namesData ? { ...session, model_external_initializers_file_folder_path: root } : session,
+      // On the CPU the fused kernel is the slower one.
+      ...(options.device.kind === 'cpu' && {
+        optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' },
+      }),
+    },
+  }
+}
+
+/** `which`: said of it where that fails. */
+async function create(
+  model: Uint8Array<ArrayBuffer> | string,
+  options: InferenceSession.SessionOptions,
+  which = '',
+): Promise<InferenceSession> {
   try {
-    return await InferenceSession.create(model, sessionOptions(options))
+    return typeof model === 'string'
+      ? await InferenceSession.create(model, options)
+      : await InferenceSession.create(model, options)
   } catch (error) {
-    throw failureOf(error, 'load_failed', 'ONNX Runtime made no session')
+    throw failureOf(error, 'load_failed', `ONNX Runtime made no session${which}`)
   }
 }
 

@@ -1,5 +1,6 @@
 /** A sequence classifier's scores, computed in the graph. */
 import type { Activation } from '../../model/spec.ts'
+import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
 import { activate } from '../layers/activation.ts'
 import type { HiddenActivation } from '../layers/activation.ts'
@@ -38,8 +39,13 @@ export function buildClassifier(shop: Workshop, states: Value, options: Classifi
   const last = tensors.linear(plan.output, labelCount, H)
   const each = b.cast(kernels.linear(b, x, last, 'identity'), 'f32')
   const logits = plan.pooling === 'late' ? pool(shop, each, 'mean') : each
+  return { ...scoresOf(b, logits, activation), padId: plan.padId }
+}
+
+/** Logits [B, labels] float32 to [B, 2 · labels]: scores, then the logits. */
+export function scoresOf(b: GraphBuilder, logits: Value, activation: Activation): HeadOutputs {
   const output = b.concat([activate(b, logits, activation), logits], 1)
-  return { output, vectorWidth: 2 * labelCount, tokens: undefined, padId: plan.padId }
+  return { output, vectorWidth: output.shape[1] as number, tokens: undefined }
 }
 
 /** [T, H] where every token gives logits, else [B, H]. */

@@ -5,6 +5,7 @@ import type { RequestedDtype } from '../../../src/graph/choose-target.ts'
 import { chooseTarget, fallbackOf } from '../../../src/graph/choose-target.ts'
 import { bert } from '../../../src/graph/families/bert.ts'
 import type { ModelSpec } from '../../../src/model/spec.ts'
+import { openFolder } from '../../../src/model/open-folder.ts'
 import { expectRefusal } from '../model/expect-refusal.ts'
 import { tinyBert } from './tiny-bert.ts'
 
@@ -12,6 +13,8 @@ function gpu(computeCapability: number): CudaDevice {
   const memory = { totalBytes: 16e9, freeBytes: 15e9 }
   return { kind: 'cuda', index: 0, name: 'Tesla T4', computeCapability, ...memory }
 }
+
+const STATIC = new URL('../../golden/static/static-model2vec/model', import.meta.url).pathname
 
 const OLD = gpu(75)
 const NEW = gpu(90)
@@ -30,7 +33,7 @@ const ON_CPU: readonly Row[] = [
   ['fp32', 'cpu-f32'],
   ['fp16', 'cpu-f32', 'fp32', CPU_REASON],
   ['bf16', 'cpu-f32', 'fp32', CPU_REASON],
-  ['int8', 'cpu-f32', 'fp32', CPU_REASON],
+  ['int8', 'cpu-int8-balanced'],
   ['fp8', 'cpu-f32', 'fp32', CPU_REASON],
 ]
 
@@ -70,7 +73,7 @@ const PLACES: readonly (readonly [string, ModelSpec, Device, readonly Row[]])[] 
   ['the CPU', SPEC, CPU, ON_CPU],
   ['a GPU of compute capability 9.0', SPEC, NEW, ON_NEW],
   ['a GPU of compute capability 7.5', SPEC, OLD, ON_OLD],
-  ['the CPU, of a model that overflows', WIDE, CPU, ON_CPU],
+  ['the CPU, of a model that overflows', WIDE, CPU, ON_CPU.filter(([dtype]) => dtype !== 'int8')],
   ['a GPU of compute capability 9.0, of a model that overflows', WIDE, NEW, WIDE_ON_NEW],
   ['a GPU of compute capability 7.5, of a model that overflows', WIDE, OLD, WIDE_ON_OLD],
 ]
@@ -82,6 +85,17 @@ describe.each(PLACES)('on %s', (_, spec, device, rows) => {
       expect(chooseTarget(spec, requested, device)).toEqual(expected)
     })
   }
+})
+
+test('int8 on the CPU is as fast or as faithful as is asked for', () => {
+  expect(chooseTarget(SPEC, 'int8', CPU, 'fast')).toEqual({ target: 'cpu-int8-fast' })
+  expect(chooseTarget(SPEC, 'int8', CPU, 'faithful')).toEqual({ target: 'cpu-int8-faithful' })
+})
+
+test('a model without linear layers stays in fp32, and says so', async () => {
+  const replaced = { used: 'fp32', reason: 'the model has no linear layers' }
+  const still = await openFolder(STATIC)
+  expect(chooseTarget(still, 'int8', CPU)).toEqual({ target: 'cpu-f32', replaced })
 })
 
 test('compute capability 8.0 has bf16, 7.9 has not', () => {

@@ -49,6 +49,19 @@ test('where there are no symbolic links a snapshot is of copies', async () => {
   expect(await readdir(snapshot)).toEqual(['1_Pooling', 'model.safetensors'])
 })
 
+test('an exported model is linked behind its data', async () => {
+  const folder = await openModel()
+  const files = [
+    { path: 'onnx/model.onnx', size: 7, etag: 'a'.repeat(64) },
+    { path: 'onnx/model.onnx_data', size: 2, etag: 'b'.repeat(40) },
+  ]
+  await linkSnapshot(folder, COMMIT, files)
+  expect(disk.renamed.map((path) => path.slice(path.indexOf(COMMIT) + 41))).toEqual([
+    'onnx/model.onnx_data',
+    'onnx/model.onnx',
+  ])
+})
+
 test('weights are linked last, so that an interruption never leaves them alone', async () => {
   const folder = await openModel()
   await linkSnapshot(folder, COMMIT, FILES)

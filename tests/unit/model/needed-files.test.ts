@@ -4,11 +4,15 @@ import { neededFiles } from '../../../src/model/needed-files.ts'
 const OF = 'sentence_transformers.models'
 
 /** A repository of the files given: text of those that were fetched, undefined for those that were not. */
-function repository(files: Readonly<Record<string, object | undefined>>) {
+function repository(
+  files: Readonly<Record<string, object | undefined>>,
+  exports: readonly string[] = ['onnx/model.onnx', 'model.onnx'],
+) {
   return {
     model: 'some/model',
     has: async (path: string) => Object.hasOwn(files, path),
     read: async (path: string) => files[path] && JSON.stringify(files[path]),
+    exports,
   }
 }
 
@@ -89,4 +93,36 @@ test('a repository without modules may say by other files that it reranks', asyn
   const own = { 'chat_template.jinja': {}, 'config_sentence_transformers.json': {} }
   const { files } = await neededFiles(repository({ ...own, 'tokenizer.json': {}, 'model.safetensors': {} }))
   expect(files).toEqual(expect.arrayContaining(Object.keys(own)))
+})
+
+test('of a model that compares tokens the settings of Stanford, of PyLate’s modules and the heads beside them are fetched', async () => {
+  const plain = { 'config.json': {}, 'model.safetensors': {}, 'artifact.metadata': {} }
+  expect((await neededFiles(repository(plain))).files).toContain('artifact.metadata')
+  const modules = [
+    { path: '', type: `${OF}.Transformer` },
+    { path: '1_Dense', type: 'pylate.models.Dense.Dense' },
+    { path: '2_Mask', type: 'sentence_transformers.multi_vector_encoder.modules.MultiVectorMask' },
+  ]
+  const weights = { 'model.safetensors': {}, '1_Dense/model.safetensors': {} }
+  const without = { 'modules.json': modules, ...weights }
+  const { files } = await neededFiles(repository({ ...without, 'colbert_linear.pt': {} }))
+  expect(files).toEqual(
+    expect.arrayContaining([
+      'colbert_linear.pt',
+      '1_Dense/config.json',
+      '1_Dense/model.safetensors',
+      '2_Mask/config.json',
+    ]),
+  )
+  expect((await neededFiles(repository(without))).files).not.toContain('colbert_linear.pt')
+})
+
+test('where there is no tokenizer.json, a model of SentencePiece is asked for with all that belongs to it', async () => {
+  const others = ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json', 'config.json']
+  const files = Object.fromEntries([...others, 'model.safetensors', 'spiece.model'].map((file) => [file, {}]))
+  const { files: needed } = await neededFiles(repository(files))
+  expect(needed).toEqual(expect.arrayContaining([...others, 'spiece.model']))
+  expect(needed).not.toContain('tokenizer.json')
+  const whole = await neededFiles(repository({ ...files, 'tokenizer.json': {} }))
+  expect(whole.files).not.toContain('spiece.model')
 })
