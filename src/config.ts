@@ -25,6 +25,7 @@ export interface Config {
   readonly bundledModel: boolean
   readonly backend: 'torch' | 'optimum' | 'ctranslate2'
   readonly queueSize: number
+  readonly maxQueueTokens: number | 'auto'
   readonly maxConcurrency: number
   readonly maxBatchTokens: number | 'auto'
   readonly executionProvider: 'auto' | 'cpu' | 'cuda'
@@ -43,6 +44,8 @@ export interface Config {
   readonly tokenInput: 'cl100k' | 'native' | 'reject'
   readonly errorStyle: 'failed' | 'incumbent'
   readonly strictDtypes: boolean
+  readonly int8Mode: 'fast' | 'balanced' | 'faithful'
+  readonly int8Force: boolean
   readonly webhookHosts: readonly string[]
   readonly shutdownGraceMs: number
   readonly refreshWorker: boolean
@@ -96,6 +99,7 @@ function configFrom(env: Texts, given: Texts, mode: Mode, complain: Complain): C
     ...readModels(env, mode, complain),
     backend: setting(SETTINGS.backend),
     queueSize: setting(SETTINGS.queueSize),
+    maxQueueTokens: setting(SETTINGS.maxQueueTokens),
     maxConcurrency,
     maxBatchTokens: setting(SETTINGS.maxBatchTokens),
     ...readDevices(env, complain),
@@ -112,6 +116,8 @@ function configFrom(env: Texts, given: Texts, mode: Mode, complain: Complain): C
     tokenInput: setting(SETTINGS.tokenInput),
     errorStyle: setting(SETTINGS.errorStyle),
     strictDtypes: setting(SETTINGS.strictDtypes),
+    int8Mode: setting(SETTINGS.int8Mode),
+    int8Force: setting(SETTINGS.int8Force),
     webhookHosts: setting(SETTINGS.webhookHosts),
     shutdownGraceMs: setting(SETTINGS.shutdownGraceSeconds) * 1000,
     refreshWorker: setting(SETTINGS.refreshWorker),

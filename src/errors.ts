@@ -13,6 +13,7 @@ export const ERRORS = {
   route_not_found: { http: 404, retry: false, type: 'invalid_request_error', wire: 'route_not_found' },
   request_too_large: { http: 413, retry: false, type: 'invalid_request_error', wire: 'request_too_large' },
   request_timeout: { http: 408, retry: true, type: 'invalid_request_error', wire: 'request_timeout' },
+  deadline_exceeded: { http: 504, retry: false, type: 'server_error', wire: 'deadline_exceeded' },
   overloaded: { http: 429, retry: true, type: 'rate_limit_error', wire: 'rate_limit_exceeded' },
   cancelled: { http: 499, retry: false, type: 'cancelled_error', wire: 'cancelled' },
   poisoned_input: { http: 400, retry: false, type: 'invalid_request_error', wire: 'poisoned_input' },
@@ -86,6 +87,13 @@ export function asServerError(error: unknown): ServerError {
   return error instanceof ServerError
     ? error
     : new ServerError('internal', messageOf(error), { cause: error })
+}
+
+/** What a call failed with that its signal may have ended: then what the signal says of why, where it says so. */
+export function whyEnded(error: unknown, signal: AbortSignal | undefined): ServerError {
+  const found = asServerError(error)
+  const reason: unknown = signal?.reason
+  return found.code === 'cancelled' && reason instanceof ServerError ? reason : found
 }
 
 export function messageOf(error: unknown): string {

@@ -61,7 +61,10 @@ export async function serve(options: ServeOptions): Promise<number> {
     ends.defer(() => service.close())
     // Told to stop while it loaded: a job taken now would only be given back.
     if (stop.aborted) return 0
-    return await work({ ...options, lifecycle, gate, metrics, heartbeat, source }, service.engine)
+    const working = work({ ...options, lifecycle, gate, metrics, heartbeat, source }, service.engine)
+    // Only now: what is for the next start must not delay this one.
+    void service.keepModels()
+    return await working
   } catch (error) {
     if (stop.aborted) return 0
     const failure = asServerError(error)
@@ -94,6 +97,7 @@ async function work(running: Running, engine: Engine): Promise<number> {
   log('info', { event: 'ready', models: engine.models().map(({ id }) => id) })
   await Promise.race([worker.run(), untilAborted(stop)])
   lifecycle.drain()
+  engine.drain()
   await Promise.all([worker.drain(config.shutdownGraceMs), gate.idle(config.shutdownGraceMs)])
   return isBroken(engine) && !stop.aborted ? 1 : 0
 }

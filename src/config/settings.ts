@@ -114,7 +114,7 @@ export const SETTINGS = {
     fallback: ['auto'],
     meaning:
       'number format, one value or one per model: auto, fp32, fp16, bf16, int8, fp8 ' +
-      '(also float32, float16, half, bfloat16); the CPU computes in fp32 whatever is asked, and says so',
+      '(also float32, float16, half, bfloat16); the CPU computes in fp32 or int8, and says so where another is asked for',
     read: listOf(DTYPE),
   }),
   backend: setting({
@@ -134,6 +134,13 @@ export const SETTINGS = {
     fallback: 300,
     meaning: 'jobs, or direct HTTP requests, in flight; more wait in line',
     read: JOBS_IN_FLIGHT,
+  }),
+  maxQueueTokens: setting<number | 'auto'>({
+    names: ['MAX_QUEUE_TOKENS'],
+    fallback: 'auto',
+    meaning:
+      'tokens that may wait, but for a request that waits alone; auto is as many as the items that may wait can have',
+    read: orWords(['auto'], wholeNumber(1, 51_200_000_000, 'auto or ')),
   }),
   maxBatchTokens: setting<number | 'auto'>({
     names: ['MAX_BATCH_TOKENS'],
@@ -213,7 +220,8 @@ export const SETTINGS = {
     names: ['CACHE_DIR'],
     fallback: undefined,
     unset: "the hub cache's neighbour",
-    meaning: 'folder that keeps weights converted to the precision of a GPU',
+    meaning:
+      'folder that keeps converted weights; where it is set, models on a CPU too, packed as they lie in memory',
     read: (text) => text,
   }),
   cacheMb: setting({
@@ -238,6 +246,18 @@ export const SETTINGS = {
     names: ['STRICT_DTYPES'],
     fallback: false,
     meaning: '1 refuses a dtype that the device lacks instead of taking the nearest more exact one',
+    read: SWITCH,
+  }),
+  int8Mode: setting({
+    names: ['INT8_MODE'],
+    fallback: 'balanced',
+    meaning: 'how DTYPES=int8 computes on the CPU: fast, balanced or faithful',
+    read: oneOf('fast', 'balanced', 'faithful'),
+  }),
+  int8Force: setting({
+    names: ['INT8_FORCE'],
+    fallback: false,
+    meaning: '1 loads a model in int8 though its vectors have a mean cosine under 0.99 to those in fp32',
     read: SWITCH,
   }),
   webhookHosts: setting<readonly string[]>({

@@ -12,6 +12,8 @@ export interface WireRequest {
   readonly route: string | undefined
   /** Parsed JSON. */
   readonly body: unknown
+  /** As a header says it. */
+  readonly priority?: string | undefined
 }
 
 export interface WireResponse {

@@ -1,11 +1,12 @@
 /** The one door to all dialects. */
-import { ERRORS, ServerError, asServerError } from '../errors.ts'
+import { ERRORS, ServerError, whyEnded } from '../errors.ts'
 import type { CallOptions, Service } from '../task.ts'
 import { objectErrors } from './answers/error-shapes.ts'
 import type { Endpoint, WireRequest, WireResponse } from './dialect.ts'
 import type { Match } from './find-endpoint.ts'
 import { findEndpoint } from './find-endpoint.ts'
 import { nativeJob } from './native-job.ts'
+import { readPriority } from './read-priority.ts'
 import { ENDPOINTS } from './registry.ts'
 import { MAX_MODEL_NAME } from './requests/fields.ts'
 import { WatchedService } from './watched-service.ts'
@@ -25,7 +26,9 @@ export async function dispatch(
     const { endpoint, pathModel } = match
     expectMethod(request, endpoint)
     if (pathModel !== undefined) expectModelName(pathModel)
-    const answer = await endpoint.answer({ body: request.body, pathModel }, watched, options)
+    const priority = readPriority(request) ?? options.priority
+    const asked = { body: request.body, pathModel }
+    const answer = await endpoint.answer(asked, watched, { ...options, priority })
     return {
       status: 200,
       body: answer,
@@ -35,7 +38,7 @@ export async function dispatch(
       model: watched.model,
     }
   } catch (thrown) {
-    return { ...failureOf(asServerError(thrown), match?.endpoint), model: watched.model }
+    return { ...failureOf(whyEnded(thrown, options.signal), match?.endpoint), model: watched.model }
   }
 }
 

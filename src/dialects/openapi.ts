@@ -71,11 +71,15 @@ function operation(place: string, all: readonly Described[]): Json {
     schema: anyOf(requests),
     ...(examples.length === 0 ? {} : { examples: Object.fromEntries(examples) }),
   }
+  const parameters = [
+    ...(place.includes('{model}') ? [MODEL_IN_PATH] : []),
+    ...(requests.length === 0 ? [] : HEADERS),
+  ]
   return {
     operationId: place.replaceAll(/\W+/g, '_').replace(/_$/, ''),
     tags: all.map(({ name }) => name),
     summary: all.map(({ docs }) => docs.summary).join('. Or: '),
-    ...(place.includes('{model}') ? { parameters: [MODEL_IN_PATH] } : {}),
+    ...(parameters.length === 0 ? {} : { parameters }),
     ...(requests.length === 0
       ? {}
       : { requestBody: { required: true, content: { 'application/json': content } } }),
@@ -96,6 +100,24 @@ const MODEL_IN_PATH = {
   description: 'A served model; slashes in its name may stand as they are.',
   schema: { type: 'string' },
 }
+
+/** Of requests that something is computed for. */
+const HEADERS: readonly Json[] = [
+  {
+    name: 'x-priority',
+    in: 'header',
+    description:
+      'high, normal or low; or a whole number, where less is earlier: below 0 is high, 0 normal, above 0 low. It wins over a priority in the body.',
+    schema: { type: 'string', default: 'normal' },
+  },
+  {
+    name: 'x-request-timeout',
+    in: 'header',
+    description:
+      'Seconds within which the answer is of use: over them the request is given up, and one that would surely take longer is refused.',
+    schema: { type: 'number', exclusiveMinimum: 0 },
+  },
+]
 
 function anyOf(schemas: readonly Json[]): Json {
   return schemas.length === 1 ? (schemas[0] as Json) : { anyOf: schemas }

@@ -7,6 +7,7 @@ import type { BatchBudget } from './batch-budget.ts'
 import type { ResultCache } from './result-cache.ts'
 import type { RowGroup } from './row-group.ts'
 import type { Item } from './row.ts'
+import type { RanBatch } from './speed.ts'
 
 export interface BatchRunnerOptions {
   /** The model, for errors and the cache. */
@@ -17,8 +18,8 @@ export interface BatchRunnerOptions {
   readonly now: () => number
   readonly cache?: ResultCache | undefined
   readonly onBatch?: ((batch: BatchFacts) => void) | undefined
-  /** Told of every batch that ran: the items that it answers, and how long they took. */
-  readonly onSpeed: (itemCount: number, ms: number) => void
+  /** Told of every batch that ran. */
+  readonly onRan: (batch: RanBatch) => void
   /** Items that got the result of another one. */
   readonly onDuplicates: (count: number) => void
   /** Its thread died over it, or its GPU was lost; it shall run again by itself. */
@@ -39,9 +40,11 @@ export class BatchRunner {
     this.#options = options
   }
 
-  /** Never rejects: what goes wrong becomes the failure of the requests concerned. */
-  async run(batch: readonly RowGroup[]): Promise<void> {
-    const { budget, now, onEnd, onSpeed, onBatch } = this.#options
+  /**
+   * Never rejects: what goes wrong becomes the failure of the requests concerned. `leftOthers`: more waited when it was taken.
+   */
+  async run(batch: readonly RowGroup[], leftOthers = false): Promise<void> {
+    const { budget, now, onEnd, onRan, onBatch } = this.#options
     for (const group of batch) if (group.done) onEnd(group)
     const groups = batch.filter((group) => !group.done)
     if (groups.length === 0) return
@@ -58,10 +61,8 @@ export class BatchRunner {
       return this.#recover(groups, error)
     }
     budget.confirm(lengthsOf(groups))
-    onSpeed(
-      groups.reduce((sum, { items }) => sum + items.length, 0),
-      now() - startMs,
-    )
+    const answered = groups.reduce((sum, { items, ids }) => sum + items.length * ids.length, 0)
+    onRan({ tokens: answered, startMs, endMs: now(), leftOthers })
     const facts = { rows: groups.length, tokens, maxTokens, runMs: result.runMs }
     // In a turn of its own: what an observer throws is no failure of the batch.
     queueMicrotask(() => onBatch?.(facts))

@@ -10,10 +10,12 @@ import { BatchRunner } from './batch-runner.ts'
 import { feedRows } from './feed-rows.ts'
 import type { KeepTokens } from './pending-request.ts'
 import { PendingRequest } from './pending-request.ts'
+import type { Place } from './place.ts'
 import { RequestClock } from './request-clock.ts'
 import type { ResultCache } from './result-cache.ts'
 import type { RowGroup } from './row-group.ts'
-import type { Row } from './row.ts'
+import type { Item, Row } from './row.ts'
+import { TokenEstimate } from './token-estimate.ts'
 import type { BatchLimits } from './waiting-room.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
@@ -27,6 +29,8 @@ export interface LaneOptions {
   readonly limits: BatchLimits
   /** Items that may wait: INFINITY_QUEUE_SIZE. */
   readonly queueSize: number
+  /** Tokens that may wait: MAX_QUEUE_TOKENS. */
+  readonly queueTokens: number
   /** Milliseconds, from any fixed point. */
   readonly now: () => number
   /** May serve other lanes too. */
@@ -48,6 +52,8 @@ export interface Submission {
   readonly tokenizeFirst: boolean
   /** The vectors of all tokens come back too. */
   readonly wantsTokens: boolean
+  /** Index of the model's adapter that the texts go through; none unless told. */
+  readonly adapter?: number
   /** As a pending request's. */
   readonly keepTokens?: KeepTokens
   readonly options: CallOptions
@@ -69,6 +75,7 @@ const READY_ROWS = 512
 export class ModelLane {
   readonly #options: LaneOptions
   readonly #admission: Admission
+  readonly #estimate: TokenEstimate
   readonly #budget: BatchBudget
   readonly #batches: BatchRunner
   readonly #room = new WaitingRoom()
@@ -86,12 +93,13 @@ export class ModelLane {
   constructor(options: LaneOptions) {
     this.#options = options
     this.#admission = new Admission(options)
+    this.#estimate = new TokenEstimate(options.runner.limits.maxTokens)
     this.#budget = new BatchBudget(options.limits)
     this.#toldMaxTokens = options.limits.maxTokens
     this.#batches = new BatchRunner({
       ...options,
       budget: this.#budget,
-      onSpeed: (itemCount, ms) => this.#admission.noteSpeed(itemCount, ms),
+      onRan: (batch) => this.#admission.speed.note(batch),
       onDuplicates: (count) => options.onReuse?.(count, 'duplicate'),
       onDeath: (group) => this.#waitAlone(group),
       onEnd: (group) => this.#leave(group),
@@ -119,21 +127,24 @@ export class ModelLane {
    */
   async submit(submission: Submission): Promise<LaneResult> {
     const { sizes, noun } = submission
-    const { signal, whenFull = 'refuse' } = submission.options
+    const { signal, whenFull = 'refuse', priority = 'normal', withinMs } = submission.options
     if (signal?.aborted) throw cancelled()
     if (this.#closed) throw stopping()
-    const held = this.#admission.admit({ itemCount: sizes.length, noun, whenFull, signal })
-    if (held !== undefined) {
-      await held
+    const estimates = this.#estimate.of(sizes)
+    // Admitted but not yet in the waiting room.
+    const untokenized = { items: sizes.length, tokens: estimates.reduce((sum, tokens) => sum + tokens, 0) }
+    const { items: itemCount, tokens } = untokenized
+    const asked = { itemCount, tokens, priority, noun, whenFull, signal }
+    let place = this.#admission.admit({ ...asked, withinMs: this.#estimate.isBacked ? withinMs : undefined })
+    if (place instanceof Promise) {
+      place = await place
       // Here and not in a function that is awaited: between its return and the next line both could still come true.
       if (signal?.aborted || this.#closed) {
-        this.#admission.release(sizes.length)
+        this.#admission.release(place, untokenized.items, untokenized.tokens)
         throw this.#closed ? stopping() : cancelled()
       }
     }
-    // Items admitted but not yet in the waiting room.
-    let untokenized = sizes.length
-    const request = this.#open(submission)
+    const request = this.#open(submission, place)
     const onAbort = () => request.fail(cancelled())
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
@@ -141,7 +152,11 @@ export class ModelLane {
         ...submission,
         request,
         add: (rows) => {
-          untokenized -= rows.length
+          const estimated = rows.reduce((sum, { index }) => sum + (estimates[index] as number), 0)
+          untokenized.items -= rows.length
+          untokenized.tokens -= estimated
+          this.#admission.correct(request.place, tokensOf(rows) - estimated)
+          for (const { index, ids } of rows) this.#estimate.note(sizes[index] as number, ids.length)
           this.#enter(request, rows)
         },
         hasRoom: () => (this.#room.countOf(request) > READY_ROWS ? this.#onBatch.promise : undefined),
@@ -153,8 +168,13 @@ export class ModelLane {
     } finally {
       signal?.removeEventListener('abort', onAbort)
       this.#requests.delete(request)
-      this.#admission.release(untokenized)
+      this.#admission.release(place, untokenized.items, untokenized.tokens)
     }
+  }
+
+  /** From here on requests are finished one by one, so that most of them are answered before time is up. */
+  drain(): void {
+    this.#room.drain()
   }
 
   /** What waits or runs fails with `stopping`, and so does what comes. */
@@ -165,12 +185,13 @@ export class ModelLane {
     await this.#options.runner.close()
   }
 
-  #open({ sizes, noun, keepTokens, options }: Submission): PendingRequest {
+  #open({ sizes, noun, keepTokens, options }: Submission, place: Place): PendingRequest {
     const request = new PendingRequest({
       rowCount: sizes.length,
       width: this.#options.runner.limits.outputWidth,
       noun,
       clock: new RequestClock(this.#options.now),
+      place,
       keepTokens,
       onProgress: options.onProgress,
       onFailure: () => this.#forget(request),
@@ -192,9 +213,10 @@ export class ModelLane {
       else if (group !== undefined) group.join(row)
       else waiting.push(row)
     }
-    this.#admission.release(rows.length - waiting.length)
+    this.#admission.release(request.place, rows.length - waiting.length, tokensOf(rows) - tokensOf(waiting))
     request.clock.count(waiting.length, 0)
     this.#room.add(waiting)
+    this.#room.reorder(request)
     this.#pump()
     for (const { index, values } of known) request.deliver(index, values)
     if (known.length > 0) onReuse?.(known.length, 'cache')
@@ -202,10 +224,13 @@ export class ModelLane {
 
   /** Drops what waits for a request that has failed, but not what others wait for too. */
   #forget(request: PendingRequest): void {
-    const rowCount = this.#room.remove(request)
+    const { rows, tokens } = this.#room.remove(request)
     const groups = this.#room.removeDone()
-    for (const group of groups) this.#leave(group)
-    this.#admission.release(rowCount + groups.length)
+    this.#admission.release(request.place, rows, tokens)
+    for (const group of groups) {
+      this.#leave(group)
+      this.#admission.release(placeOf(group), 1, group.ids.length)
+    }
   }
 
   /** Its key may be another group's by now. */
@@ -215,7 +240,7 @@ export class ModelLane {
 
   /** In the queue a group counts as one item, however many joined it: they were let out of it before. */
   #waitAlone(group: RowGroup): void {
-    this.#admission.takeBack(1)
+    this.#admission.takeBack(placeOf(group), 1, group.ids.length)
     group.waitAgain()
     this.#room.addAlone(group)
   }
@@ -227,8 +252,9 @@ export class ModelLane {
       if (alone && this.#runningBatches > 0) return
       const batch = this.#room.takeBatch(this.#budget.limits)
       if (batch.length === 0) return
+      const leftOthers = !this.#room.isEmpty
       for (const group of batch) {
-        this.#admission.release(alone ? 1 : group.items.length)
+        this.#letOut(group, alone)
         this.#underWay.set(group.key, group)
         group.start()
       }
@@ -236,13 +262,19 @@ export class ModelLane {
       this.#runningAlone = alone
       this.#onBatch.resolve()
       this.#onBatch = Promise.withResolvers()
-      void this.#batches.run(batch).finally(() => {
+      void this.#batches.run(batch, leftOthers).finally(() => {
         this.#runningBatches--
         this.#runningAlone = false
         this.#tellBudget()
         this.#pump()
       })
     }
+  }
+
+  #letOut(group: RowGroup, alone: boolean): void {
+    const { length } = group.ids
+    if (alone) return this.#admission.release(placeOf(group), 1, length)
+    for (const { request } of group.items) this.#admission.release(request.place, 1, length)
   }
 
   /** Once for a batch and all its halves. */
@@ -252,4 +284,13 @@ export class ModelLane {
     this.#toldMaxTokens = maxBatchTokens
     this.#options.onBudget?.(maxBatchTokens)
   }
+}
+
+function tokensOf(rows: readonly Row[]): number {
+  return rows.reduce((sum, { ids }) => sum + ids.length, 0)
+}
+
+/** A group that runs again waits in the place of its first item's request. */
+function placeOf({ items: [first] }: RowGroup): Place {
+  return (first as Item).request.place
 }

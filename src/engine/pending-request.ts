@@ -1,4 +1,5 @@
 import type { CallOptions } from '../task.ts'
+import type { Place } from './place.ts'
 import type { RequestClock } from './request-clock.ts'
 
 export type KeepTokens = (index: number, tokens: Float32Array) => Float32Array
@@ -10,6 +11,7 @@ export interface PendingRequestOptions {
   /** What errors call a row. */
   readonly noun: string
   readonly clock: RequestClock
+  readonly place: Place
   /** What is kept of the vectors of a row's tokens, as numbers of its own; all of them unless told. */
   readonly keepTokens?: KeepTokens | undefined
   /** Lets its rows be dropped. */
@@ -28,6 +30,7 @@ export interface RequestOutput {
 export class PendingRequest {
   readonly noun: string
   readonly clock: RequestClock
+  readonly place: Place
   readonly #width: number
   readonly #rows: Float32Array
   readonly #keepTokens: KeepTokens
@@ -39,10 +42,11 @@ export class PendingRequest {
   #done = false
 
   constructor(options: PendingRequestOptions) {
-    const { rowCount, width, noun, clock, keepTokens = keepAll, onFailure, onProgress } = options
+    const { rowCount, width, noun, clock, place, keepTokens = keepAll, onFailure, onProgress } = options
     this.#keepTokens = keepTokens
     this.noun = noun
     this.clock = clock
+    this.place = place
     this.#width = width
     this.#rows = new Float32Array(rowCount * width)
     this.#missing = rowCount

@@ -1,3 +1,4 @@
+import { firstAtLeast } from './first-at-least.ts'
 import type { Row } from './row.ts'
 
 /** Rows of one length. */
@@ -22,7 +23,7 @@ export class RowsByLength {
       return
     }
     this.#lines.set(length, { rows: [row], removed: new Set(), head: 0 })
-    this.#lengths.splice(this.#search(length), 0, length)
+    this.#lengths.splice(firstAtLeast(this.#lengths, length), 0, length)
   }
 
   /** The first row of exactly this length. */
@@ -46,9 +47,9 @@ export class RowsByLength {
 
   /** The row whose length is nearest to `target`, among those of at most `atMost` tokens. */
   takeNearest(target: number, atMost: number): Row | undefined {
-    const index = this.#search(target)
+    const index = firstAtLeast(this.#lengths, target)
     const above = this.#lengths[index]
-    const below = this.#lengths[this.#search(Math.min(target, atMost + 1)) - 1]
+    const below = this.#lengths[firstAtLeast(this.#lengths, Math.min(target, atMost + 1)) - 1]
     if (above === undefined || above > atMost) return below === undefined ? undefined : this.take(below)
     if (below === undefined || above - target <= target - below) return this.take(above)
     return this.take(below)
@@ -58,18 +59,6 @@ export class RowsByLength {
   #dropIfEmpty({ rows, removed, head }: Line, length: number): void {
     if (rows.length - head > removed.size) return
     this.#lines.delete(length)
-    this.#lengths.splice(this.#search(length), 1)
-  }
-
-  /** Index of the first length that is not below `length`. */
-  #search(length: number): number {
-    let low = 0
-    let high = this.#lengths.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#lengths[middle] as number) < length) low = middle + 1
-      else high = middle
-    }
-    return low
+    this.#lengths.splice(firstAtLeast(this.#lengths, length), 1)
   }
 }

@@ -1,5 +1,9 @@
 /** Rows that wait for the device, and the policy by which a batch is taken from them. No clock: order is time. */
+import type { Priority } from '../task.ts'
+import { ByTokensLeft } from './by-tokens-left.ts'
+import { Draft } from './draft.ts'
 import type { PendingRequest } from './pending-request.ts'
+import { PRIORITIES } from './place.ts'
 import { RowGroup } from './row-group.ts'
 import type { Row } from './row.ts'
 import { RowsByKey } from './rows-by-key.ts'
@@ -14,75 +18,119 @@ export interface BatchLimits {
 }
 
 interface Waiting {
+  readonly request: PendingRequest
   /** In the order they came; those already taken are skipped. */
   readonly arrived: Row[]
   readonly byLength: RowsByLength
   readonly taken: Set<Row>
   head: number
+  /** 0 once it has left. */
   size: number
   tokens: number
+  /** As `ByTokensLeft` has it. */
+  left: number | undefined
 }
 
-/** A batch this full is sent rather than searched for rows that still fit. */
-const FULL_ENOUGH = 15 / 16
+/** Requests of one priority. */
+interface Line {
+  /** In the order in which they were last served, or came. */
+  readonly turns: Map<PendingRequest, Waiting>
+  readonly byLeft: ByTokensLeft<Waiting>
+}
+
+/** A batch is sent rather than searched on after so many requests in a row without a row that fits: of thousands none may have one. */
+const MOST_MISSES = 32
+
+/** Every so many batches one goes by turns. */
+const TURN = 4
+/** Whose turn it is. */
+const TURNS: readonly Priority[] = ['low', 'normal', 'high', 'normal']
 
 /**
- * Requests stand in the order in which they were last served, or came: the first has waited longest since. It anchors
- * the batch with its oldest row; then every request gets one turn, then turns go round until the batch is full, each time
- * with the row nearest to the anchor in length. So a single query behind a job of thousands is in the next batch or the
- * one after it, no request can be overtaken for ever, and batches stay close in length.
+ * A batch is filled from the most urgent requests first, and among those from the one with the fewest tokens left: so a
+ * query passes a job of thousands, and of many jobs the first is answered when its own work is done, not when all are.
+ *
+ * Every fourth batch goes by turns, whatever else waits: of one priority, the request that was not served for longest begins
+ * it, then each gets one turn, then turns go round. So nobody is overtaken for ever: the k-th that waits of a priority is
+ * served within 16k batches, and within 4k where all are of one.
+ *
+ * The first row of a batch is its request's oldest; it anchors the batch, and every other one is the nearest to it in length
+ * that its request has: so batches stay close in length.
  *
  * Duplicates of a row that is taken leave with it, wherever they stand, and take up no room in the batch. Until then each keeps
  * a place of its own: a query that is also the last text of a long job is taken when any query would be.
  */
 export class WaitingRoom {
-  readonly #requests = new Map<PendingRequest, Waiting>()
+  readonly #lines: Readonly<Record<Priority, Line>> = { high: newLine(), normal: newLine(), low: newLine() }
   readonly #byKey = new RowsByKey()
   /** Those that were in a batch that killed the thread: each runs by itself. */
   readonly #alone: RowGroup[] = []
+  /** Taken so far, but for those that ran alone. */
+  #batchCount = 0
+  /** Of which the last batch took rows: they are let out of the queue, and so have fewer tokens left, only after it. */
+  readonly #begun = new Set<PendingRequest>()
+  #draining = false
 
   /** Whether something waits that must run by itself. It is the next batch. */
   get holdsAlone(): boolean {
     return this.#alone.length > 0
   }
 
+  get isEmpty(): boolean {
+    return this.#alone.length === 0 && PRIORITIES.every((priority) => this.#lines[priority].turns.size === 0)
+  }
+
   get tokens(): number {
     let tokens = this.#alone.reduce((sum, group) => sum + group.ids.length, 0)
-    for (const waiting of this.#requests.values()) tokens += waiting.tokens
+    for (const { turns } of Object.values(this.#lines)) {
+      for (const waiting of turns.values()) tokens += waiting.tokens
+    }
     return tokens
   }
 
   /** Rows of a request that wait in turn. */
   countOf(request: PendingRequest): number {
-    return this.#requests.get(request)?.size ?? 0
+    return this.#lineOf(request).turns.get(request)?.size ?? 0
   }
 
   add(rows: readonly Row[]): void {
     for (const row of rows) {
-      let waiting = this.#requests.get(row.request)
+      const { request } = row
+      const line = this.#lineOf(request)
+      let waiting = line.turns.get(request)
       if (waiting === undefined) {
-        waiting = { arrived: [], byLength: new RowsByLength(), taken: new Set(), head: 0, size: 0, tokens: 0 }
-        this.#requests.set(row.request, waiting)
+        const [byLength, taken] = [new RowsByLength(), new Set<Row>()]
+        waiting = { request, arrived: [], byLength, taken, head: 0, size: 0, tokens: 0, left: undefined }
+        line.turns.set(request, waiting)
       }
       waiting.arrived.push(row)
       waiting.byLength.add(row)
       this.#byKey.add(row)
       waiting.size++
       waiting.tokens += row.ids.length
+      line.byLeft.put(waiting)
     }
+  }
+
+  /** Other than by a batch, tokens of a request have left the queue. */
+  reorder(request: PendingRequest): void {
+    const { turns, byLeft } = this.#lineOf(request)
+    const waiting = turns.get(request)
+    if (waiting !== undefined) byLeft.put(waiting)
   }
 
   addAlone(group: RowGroup): void {
     this.#alone.push(group)
   }
 
-  /** Forgets a request's rows that wait in turn; says how many there were. */
-  remove(request: PendingRequest): number {
-    const waiting = this.#requests.get(request)
-    if (waiting === undefined) return 0
-    this.#requests.delete(request)
+  /** Forgets a request's rows that wait in turn; says how many there were, with how many tokens. */
+  remove(request: PendingRequest): { readonly rows: number; readonly tokens: number } {
+    const line = this.#lineOf(request)
+    const waiting = line.turns.get(request)
+    if (waiting === undefined) return { rows: 0, tokens: 0 }
+    drop(line, waiting)
     this.#byKey.remove(request, new Set(waiting.arrived.slice(waiting.head).map(({ key }) => key)))
-    return waiting.size
+    return { rows: waiting.size, tokens: waiting.tokens }
   }
 
   /** Forgets those to run alone for which nobody waits any more. */
@@ -92,85 +140,105 @@ export class WaitingRoom {
     return done
   }
 
-  /** The next batch; empty where nothing waits. */
-  takeBatch(limits: BatchLimits): RowGroup[] {
-    const alone = this.#alone.shift()
-    return alone === undefined ? this.#fill(new Draft(limits)) : [alone]
+  /** From here on nobody has a turn: as many requests as can be are finished before time is up. */
+  drain(): void {
+    this.#draining = true
   }
 
-  #fill(draft: Draft): RowGroup[] {
-    const served = new Map<PendingRequest, Waiting>()
-    let anchorLength = 0
-    for (const [request, waiting] of this.#requests) {
-      if (draft.full) break
-      const row = served.size === 0 ? takeOldest(waiting) : takeNearest(waiting, anchorLength, draft)
-      if (row === undefined) continue
-      if (served.size === 0) anchorLength = row.ids.length
-      draft.add(this.#group(row))
-      served.set(request, waiting)
+  /** The next batch; empty where nothing waits. */
+  takeBatch(limits: BatchLimits): RowGroup[] {
+    for (const request of this.#begun) this.reorder(request)
+    this.#begun.clear()
+    const alone = this.#alone.shift()
+    if (alone !== undefined) return [alone]
+    const lines = PRIORITIES.map((priority) => this.#lines[priority]).filter(({ turns }) => turns.size > 0)
+    const [mostUrgent] = lines
+    if (mostUrgent === undefined) return []
+    const draft = new Draft(limits)
+    if (++this.#batchCount % TURN === 0 && !this.#draining) {
+      const due = this.#lines[TURNS[(this.#batchCount / TURN) % TURNS.length] as Priority]
+      this.#fillByTurns(due.turns.size > 0 ? due : mostUrgent, draft)
+    }
+    for (const line of lines) if (!draft.full) this.#fillByLeft(line, draft)
+    return draft.groups
+  }
+
+  /** Fills what room a batch has from request after request, those with the fewest tokens left first. */
+  #fillByLeft(line: Line, draft: Draft): void {
+    let misses = 0
+    line.byLeft.walk((waiting) => {
+      let served = false
+      while (waiting.size > 0 && !draft.full && this.#takeRow(waiting, draft)) served = true
+      if (served) this.#toTheEnd(line, waiting)
+      misses = served ? 0 : misses + 1
+      return !draft.full && misses < MOST_MISSES
+    })
+  }
+
+  /** Fills a batch in turns of the line's requests. */
+  #fillByTurns(line: Line, draft: Draft): void {
+    const served = new Set<Waiting>()
+    let misses = 0
+    for (const waiting of line.turns.values()) {
+      if (draft.full || misses >= MOST_MISSES) break
+      const fits = this.#takeRow(waiting, draft)
+      misses = fits ? 0 : misses + 1
+      if (fits) served.add(waiting)
     }
     let progress = true
     while (progress && !draft.full) {
       progress = false
-      for (const waiting of served.values()) {
-        const row = takeNearest(waiting, anchorLength, draft)
-        if (row === undefined) continue
-        draft.add(this.#group(row))
-        progress = true
-      }
+      for (const waiting of served) if (this.#takeRow(waiting, draft)) progress = true
     }
-    // Served: to the end of the line, the anchor behind those that only joined it.
+    // The anchor behind those that only joined it.
     const [anchor, ...others] = served
-    for (const [request, waiting] of anchor === undefined ? [] : [...others, anchor]) {
-      this.#requests.delete(request)
-      if (waiting.size > 0) this.#requests.set(request, waiting)
-    }
-    return draft.groups
+    for (const waiting of anchor === undefined ? [] : [...others, anchor]) this.#toTheEnd(line, waiting)
+  }
+
+  /** Puts a row of a request into the batch, where it has one that fits. */
+  #takeRow(waiting: Waiting, draft: Draft): boolean {
+    const row = draft.groups.length === 0 ? takeOldest(waiting) : takeNearest(waiting, draft)
+    if (row === undefined) return false
+    draft.add(this.#group(row))
+    return true
+  }
+
+  #lineOf({ place }: PendingRequest): Line {
+    return this.#lines[place.priority]
   }
 
   /** A row that has just been taken, with all its duplicates. */
   #group(row: Row): RowGroup {
     const duplicates = this.#byKey.take(row.key).filter((other) => other !== row)
     for (const duplicate of duplicates) {
-      const waiting = this.#requests.get(duplicate.request)
+      const line = this.#lineOf(duplicate.request)
+      const waiting = line.turns.get(duplicate.request)
       if (waiting === undefined) continue
       waiting.byLength.remove(duplicate)
       leave(waiting, duplicate)
       waiting.taken.add(duplicate)
-      if (waiting.size === 0) this.#requests.delete(duplicate.request)
+      if (waiting.size === 0) drop(line, waiting)
+      else this.#begun.add(duplicate.request)
     }
     return new RowGroup(row, duplicates)
   }
+
+  /** Served, a request is the last to have its turn again; out of the line where nothing of it waits. */
+  #toTheEnd(line: Line, waiting: Waiting): void {
+    if (waiting.size === 0) return drop(line, waiting)
+    line.turns.delete(waiting.request)
+    line.turns.set(waiting.request, waiting)
+    this.#begun.add(waiting.request)
+  }
 }
 
-/** A batch being filled. */
-class Draft {
-  readonly groups: RowGroup[] = []
-  readonly #limits: BatchLimits
-  #tokens = 0
-  #longest = 0
+function newLine(): Line {
+  return { turns: new Map(), byLeft: new ByTokensLeft() }
+}
 
-  constructor(limits: BatchLimits) {
-    this.#limits = limits
-  }
-
-  get full(): boolean {
-    return this.groups.length >= this.#limits.maxRows || this.#tokens >= this.#limits.maxTokens * FULL_ENOUGH
-  }
-
-  /** Tokens that one more row may have; 0 where none fits. */
-  get room(): number {
-    const { maxRows, maxTokens, maxPaddedTokens } = this.#limits
-    const count = this.groups.length + 1
-    if (count > maxRows || count * this.#longest > maxPaddedTokens) return 0
-    return Math.min(maxTokens - this.#tokens, Math.floor(maxPaddedTokens / count))
-  }
-
-  add(group: RowGroup): void {
-    this.groups.push(group)
-    this.#tokens += group.ids.length
-    this.#longest = Math.max(this.#longest, group.ids.length)
-  }
+function drop({ turns, byLeft }: Line, waiting: Waiting): void {
+  turns.delete(waiting.request)
+  byLeft.remove(waiting)
 }
 
 function takeOldest(waiting: Waiting): Row | undefined {
@@ -184,10 +252,8 @@ function takeOldest(waiting: Waiting): Row | undefined {
   return undefined
 }
 
-function takeNearest(waiting: Waiting, target: number, draft: Draft): Row | undefined {
-  const room = draft.room
-  if (room <= 0) return undefined
-  const row = waiting.byLength.takeNearest(target, room)
+function takeNearest(waiting: Waiting, draft: Draft): Row | undefined {
+  const row = waiting.byLength.takeNearest(draft.anchorLength, draft.room)
   if (row === undefined) return undefined
   leave(waiting, row)
   waiting.taken.add(row)

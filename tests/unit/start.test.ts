@@ -1,7 +1,11 @@
-import { afterEach, expect, test } from 'vitest'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { LogEvent } from '../../src/base/log.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { RunningService } from '../../src/start.ts'
 import { startService } from '../../src/start.ts'
+import { fixturePath, makeFolder } from './model/model-folder.ts'
 
 const opened: RunningService[] = []
 
@@ -42,6 +46,18 @@ test('without CACHE_MB nothing is kept', async () => {
   expect(told).toEqual([])
 })
 
+test('MAX_QUEUE_TOKENS bounds the tokens that wait', async () => {
+  const { engine } = await start({ MAX_QUEUE_TOKENS: '1' })
+  const texts = Array.from({ length: 500 }, (_, n) => `text ${n}`)
+  const first = engine.embed({ ...EMBED, texts })
+  await vi.waitFor(() => expect(engine.models()[0]?.stats.queuedItems).toBeGreaterThan(0), { interval: 1 })
+  await expect(engine.embed(EMBED)).rejects.toMatchObject({
+    code: 'overloaded',
+    message: expect.stringContaining('would pass its limit of 1 (MAX_QUEUE_TOKENS)'),
+  })
+  await first
+})
+
 test.each([
   ['cl100k', [15_339, 1917], 'hello world'],
   ['native', [7592, 2088], 'hello world'],
@@ -61,5 +77,102 @@ test('TOKEN_INPUT=reject refuses integers', async () => {
   const { engine } = await start({ TOKEN_INPUT: 'reject' })
   await expect(engine.decode({ ...DECODE, ids: [[7592]] })).rejects.toMatchObject({
     message: 'TOKEN_INPUT=reject: integer inputs are refused; send text',
+  })
+})
+
+describe('CACHE_DIR', () => {
+  const MODEL_NAMES = `one=${fixturePath('bert-mean-normalize')};two=${fixturePath('bert-cls')}`
+
+  /** What was logged of models until the service closed, having kept them or not. */
+  async function run(env: Record<string, string>, keeps: boolean): Promise<readonly LogEvent[]> {
+    const events: LogEvent[] = []
+    const config = loadConfig({ MODEL_NAMES, EXECUTION_PROVIDER: 'cpu', PORT: '0', ...env }, [])
+    const service = await startService({ config, log: (_, event) => void events.push(event) })
+    if (keeps) await service.keepModels()
+    await service.close()
+    return events.filter(({ event }) => event === 'model_loaded' || event.startsWith('prepacked'))
+  }
+
+  test('has models kept as they lie in memory, once the service is asked to, for the next start', async () => {
+    const CACHE_DIR = await makeFolder()
+    const loaded = (prepacked: boolean) => ({ event: 'model_loaded', prepacked })
+    const first = await run({ CACHE_DIR }, true)
+    expect(first).toMatchObject([
+      loaded(false),
+      loaded(false),
+      { event: 'prepacked' },
+      { event: 'prepacked' },
+    ])
+    expect(new Set(first.slice(2).map((event) => 'model' in event && event.model))).toEqual(
+      new Set(['one', 'two']),
+    )
+    expect(await run({ CACHE_DIR }, true)).toMatchObject([loaded(true), loaded(true)])
+    const [name] = await readdir(join(CACHE_DIR, 'prepacked'))
+    await writeFile(join(CACHE_DIR, 'prepacked', name as string, 'facts.json'), '')
+    const damaged = await run({ CACHE_DIR }, true)
+    expect(damaged.filter(({ event }) => event !== 'model_loaded')).toMatchObject([
+      { event: 'prepacked_ignored', reason: expect.stringContaining('JSON') },
+      { event: 'prepacked' },
+    ])
+  })
+
+  test('of a service that only starts and ends gets nothing', async () => {
+    const CACHE_DIR = await makeFolder()
+    await run({ CACHE_DIR }, false)
+    expect(await readdir(CACHE_DIR)).toEqual([])
+  })
+
+  test('that is not set means that nothing is looked for or kept', async () => {
+    const HF_HOME = await makeFolder()
+    const events = await run({ HF_HOME }, true)
+    expect(events.map(({ event }) => event)).toEqual(['model_loaded', 'model_loaded'])
+    for (const event of events) expect(event).not.toHaveProperty('prepacked')
+    expect(await readdir(HF_HOME)).toEqual([])
+  })
+})
+
+describe('a folder of ONNX files alone', () => {
+  const startExported = async (fixture: string, env: Record<string, string>) => {
+    const events: LogEvent[] = []
+    const MODEL_NAMES = `one=${fixturePath(fixture)}`
+    const config = loadConfig({ MODEL_NAMES, EXECUTION_PROVIDER: 'cpu', PORT: '0', ...env }, [])
+    const service = await startService({ config, log: (_, event) => void events.push(event) })
+    opened.push(service)
+    return { service, events }
+  }
+
+  test('is served by the file that DTYPES chooses, and that is said', async () => {
+    const { service, events } = await startExported('_dynamic/exported-model_quantized', { DTYPES: 'int8' })
+    expect(service.engine.models()).toMatchObject([{ dtype: 'int8', dtypeRequested: 'int8' }])
+    expect((await service.engine.embed(EMBED)).dimensions).toBe(32)
+    expect(events).toMatchObject(
+      expect.arrayContaining([
+        expect.objectContaining({
+          event: 'exported_chosen',
+          file: 'onnx/model_quantized.onnx',
+          dtype: 'int8',
+        }),
+      ]),
+    )
+    expect(events.map(({ event }) => event)).not.toContain('dtype_replaced')
+  })
+
+  test('is served by the nearest file, unless STRICT_DTYPES is set', async () => {
+    const { service, events } = await startExported('_dynamic/exported-model_quantized', {})
+    expect(service.engine.models()).toMatchObject([{ dtype: 'int8', dtypeRequested: 'auto' }])
+    expect(events.map(({ event }) => event)).not.toContain('dtype_replaced')
+    const strict = { DTYPES: 'fp16', STRICT_DTYPES: '1' }
+    await expect(startExported('_dynamic/exported-model_quantized', strict)).rejects.toMatchObject({
+      code: 'model_unsupported',
+      message: expect.stringContaining('onnx/model_quantized.onnx is the nearest') as string,
+    })
+  })
+
+  test('is not kept packed: what is behind it is small, and it is not ours', async () => {
+    const CACHE_DIR = await makeFolder()
+    const { service, events } = await startExported('exported/exported-dense', { CACHE_DIR })
+    await service.keepModels()
+    expect(await readdir(CACHE_DIR)).toEqual([])
+    expect(events.filter(({ event }) => event.startsWith('prepacked'))).toEqual([])
   })
 })

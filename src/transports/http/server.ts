@@ -118,8 +118,7 @@ export async function listen(app: FastifyInstance, host: string, port: number): 
 }
 
 /** Aborted when the client is gone before it has its answer. */
-export function clientGone(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController()
+export function clientGone(reply: FastifyReply, controller = new AbortController()): AbortSignal {
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) controller.abort()
   })

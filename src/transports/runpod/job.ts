@@ -30,7 +30,7 @@ export async function runJob(job: unknown, service: Service, options: JobOptions
   } catch (error) {
     return failure(asServerError(error), undefined, errorStyle)
   }
-  const answer = await dispatch(request, service, callOptions)
+  const answer = await dispatch(request, service, { ...callOptions, ...readPolicy(job) })
   onAnswer?.(answer, performance.now() - start)
   const { body, brief, jobOutput, error } = answer
   if (error !== undefined) return failure(error, brief, errorStyle)
@@ -71,6 +71,17 @@ function readJob(job: unknown): WireRequest {
     'invalid_request',
     `openai_route is ${show(route)}; it must be a path such as /v1/embeddings`,
   )
+}
+
+/** What a job's policy means for the engine. The platform reads it too: a value that it would refuse does not arrive here. */
+function readPolicy(job: unknown): Pick<CallOptions, 'priority' | 'withinMs'> {
+  const policy = isRecord(job) ? job['policy'] : undefined
+  if (!isRecord(policy)) return {}
+  const { lowPriority, executionTimeout } = policy
+  return {
+    priority: lowPriority === true ? 'low' : undefined,
+    withinMs: typeof executionTimeout === 'number' && executionTimeout > 0 ? executionTimeout : undefined,
+  }
 }
 
 /** What stands around the input of any job. */

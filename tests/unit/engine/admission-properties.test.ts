@@ -2,10 +2,16 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Admission } from '../../../src/engine/admission.ts'
+import type { Place } from '../../../src/engine/place.ts'
 import { ServerError } from '../../../src/errors.ts'
 
 type Step =
-  | { readonly kind: 'come'; readonly itemCount: number; readonly whenFull: 'refuse' | 'wait' }
+  | {
+      readonly kind: 'come'
+      readonly itemCount: number
+      readonly tokens: number
+      readonly whenFull: 'refuse' | 'wait'
+    }
   | { readonly kind: 'take'; readonly itemCount: number }
   | { readonly kind: 'cancel'; readonly which: number }
 
@@ -13,8 +19,10 @@ type Fate = 'held' | 'in' | 'overloaded' | 'request_too_large' | 'cancelled'
 
 interface Request {
   readonly itemCount: number
+  readonly tokens: number
   readonly controller: AbortController
   fate: Fate
+  place?: Place
 }
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
@@ -24,6 +32,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       arbitrary: fc.record({
         kind: fc.constant('come' as const),
         itemCount: fc.integer({ min: 1, max: 13 }),
+        tokens: fc.integer({ min: 13, max: 60 }),
         whenFull: fc.constantFrom('refuse' as const, 'wait' as const),
       }),
     },
@@ -36,6 +45,8 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 1, maxLength: 40 },
 )
 
+const QUEUE_TOKENS = 100
+
 /** Plays the steps on one queue, and keeps its own count of what is in it. */
 class Play {
   readonly admission: Admission
@@ -43,7 +54,7 @@ class Play {
   takenItems = 0
 
   constructor(queueSize: number) {
-    this.admission = new Admission({ name: 'fake-model', queueSize })
+    this.admission = new Admission({ name: 'fake-model', queueSize, queueTokens: QUEUE_TOKENS })
   }
 
   get itemsIn(): number {
@@ -55,22 +66,26 @@ class Play {
   }
 
   async act(step: Step): Promise<void> {
-    if (step.kind === 'come') this.come(step.itemCount, step.whenFull)
+    if (step.kind === 'come') this.come(step)
     else if (step.kind === 'take') this.take(step.itemCount)
     else this.held()[step.which % Math.max(1, this.held().length)]?.controller.abort()
     for (let tick = 0; tick < 5; tick++) await Promise.resolve()
   }
 
-  come(itemCount: number, whenFull: 'refuse' | 'wait'): void {
-    const request: Request = { itemCount, controller: new AbortController(), fate: 'in' }
+  come({ itemCount, tokens, whenFull }: Extract<Step, { kind: 'come' }>): void {
+    const request: Request = { itemCount, tokens, controller: new AbortController(), fate: 'in' }
     this.requests.push(request)
     try {
       const { signal } = request.controller
-      const held = this.admission.admit({ itemCount, noun: 'text', whenFull, signal })
-      if (held === undefined) return
+      const asked = { itemCount, tokens, noun: 'text', whenFull, withinMs: undefined, signal }
+      const place = this.admission.admit({ ...asked, priority: 'normal' })
+      if (!(place instanceof Promise)) return void (request.place = place)
       request.fate = 'held'
-      held.then(
-        () => (request.fate = 'in'),
+      place.then(
+        (place) => {
+          request.fate = 'in'
+          request.place = place
+        },
         (error: unknown) => (request.fate = codeOf(error)),
       )
     } catch (error) {
@@ -79,9 +94,14 @@ class Play {
   }
 
   take(itemCount: number): void {
-    const count = Math.min(itemCount, this.admission.queuedItems)
-    this.takenItems += count
-    this.admission.release(count)
+    for (let left = itemCount; left > 0; left--) {
+      const place = this.requests.find(({ place }) => (place?.items ?? 0) > 0)?.place
+      if (place === undefined) return
+      this.takenItems++
+      // The last one of a request takes with it what tokens are left.
+      const tokens = place.items === 1 ? place.tokens : Math.floor(place.tokens / place.items)
+      this.admission.release(place, 1, tokens)
+    }
   }
 }
 
@@ -92,7 +112,7 @@ function codeOf(error: unknown): Fate {
 
 const queueSizes = fc.integer({ min: 1, max: 12 })
 
-test('the queue never holds more than its size, and the counts are right at every step', async () => {
+test('the queue never holds more items or, but for one request alone, tokens than it may, and the counts are right at every step', async () => {
   await fc.assert(
     fc.asyncProperty(steps, queueSizes, async (steps, queueSize) => {
       const play = new Play(queueSize)
@@ -101,6 +121,11 @@ test('the queue never holds more than its size, and the counts are right at ever
         expect(play.admission.queuedItems).toBeLessThanOrEqual(queueSize)
         expect(play.admission.queuedItems).toBe(play.itemsIn - play.takenItems)
         expect(play.admission.heldRequests).toBe(play.held().length)
+        const places = play.requests.flatMap(({ fate, place }) => (fate === 'in' && place ? [place] : []))
+        expect(play.admission.queuedTokens).toBe(places.reduce((sum, { tokens }) => sum + tokens, 0))
+        if (places.filter(({ items }) => items > 0).length > 1) {
+          expect(play.admission.queuedTokens).toBeLessThanOrEqual(QUEUE_TOKENS)
+        }
       }
     }),
     { numRuns: 300 },
@@ -133,7 +158,11 @@ test('nobody is held while there is room, and none is lost', async () => {
       for (const step of steps) {
         await play.act(step)
         const [first] = play.held()
-        if (first) expect(play.admission.queuedItems + first.itemCount).toBeGreaterThan(queueSize)
+        if (first === undefined) continue
+        const { queuedItems, queuedTokens } = play.admission
+        const tooMany = queuedItems + first.itemCount > queueSize
+        const tooMuch = queuedItems > 0 && queuedTokens + first.tokens > QUEUE_TOKENS
+        expect(tooMany || tooMuch).toBe(true)
       }
       while (play.admission.queuedItems > 0) await play.act({ kind: 'take', itemCount: 8 })
       for (const { fate, itemCount, controller } of play.requests) {

@@ -106,15 +106,15 @@ describe('rows that wait and are alike', () => {
       lane.submit(requestOf([[1], [2], [1]])),
       lane.submit(requestOf([[3], [1], [2]])),
     ])
-    expect(runner.batches).toEqual([[[1], [3]]])
-    expect(lane.stats).toMatchObject({ queuedItems: 2, waitingTokens: 2 })
+    expect(runner.batches).toEqual([[[1], [2]]])
+    expect(lane.stats).toMatchObject({ queuedItems: 1, waitingTokens: 1 })
     await runner.finishAll()
     expect((await Promise.all(answers)).map((answer) => firstIds(answer))).toEqual([
       [1, 2, 1],
       [3, 1, 2],
     ])
-    expect(runner.batches).toEqual([[[1], [3]], [[2]]])
-    expect(reused).toEqual(['2 duplicate', '1 duplicate'])
+    expect(runner.batches).toEqual([[[1], [2]], [[3]]])
+    expect(reused).toEqual(['3 duplicate'])
     expect(lane.stats).toEqual(IDLE)
   })
 
@@ -130,22 +130,24 @@ describe('rows that wait and are alike', () => {
     ])
     await fake.runner.finishAll()
     await Promise.all(answers)
-    expect(told).toEqual(['a 1/3', 'a 2/3', 'a 3/3', 'b 1/1'])
+    expect(told).toEqual(['b 1/1', 'a 1/3', 'a 2/3', 'a 3/3'])
   })
 
   test('count as the items of a batch where a wait is foretold, and as one of its rows', async () => {
     const rows: number[] = []
-    const fake = open({ queueSize: 10, onBatch: (batch) => rows.push(batch.rows) })
+    const fake = open({ queueSize: 10, maxRows: 1, onBatch: (batch) => rows.push(batch.rows) })
     const { lane, runner, clock } = fake
-    const measured = lane.submit(requestOf(Array.from({ length: 4 }, () => [1])))
-    await settle()
-    clock.ms += 8000
-    runner.finish()
-    await measured
-    const plug = lane.submit(requestOf([[2]]))
+    const plug = lane.submit(requestOf([[1], [1], [1], [1], [2], [3]]))
+    // The longest of them does not count.
+    for (const ms of [8000, 9000]) {
+      await settle()
+      clock.ms += ms
+      runner.finish()
+    }
     await settle()
     const waiting = lane.submit(requestOf(oneTokenRows(10, 10)))
-    await expect(lane.submit(requestOf([[3]]))).rejects.toMatchObject({ retryAfterMs: 20_000 })
+    // two seconds an item, and the batch under way
+    await expect(lane.submit(requestOf([[4]]))).rejects.toMatchObject({ retryAfterMs: 10_000 })
     await runner.finishAll()
     await Promise.all([plug, waiting])
     expect(rows[0]).toBe(1)
@@ -330,4 +332,19 @@ test('closing ends every request that waits for the same row', async () => {
   await settle()
   expect(runner.batches).toHaveLength(1)
   expect(lane.stats).toEqual(IDLE)
+})
+
+test('a request of which duplicates run already comes as early as what is left of it', async () => {
+  const fake = openLane({ maxRows: 1 })
+  const answers = await together(fake, () => {
+    // Rows of their own, then a chunk of those that the device has.
+    const half = requestOf([...oneTokenRows(0, 64), ...Array.from({ length: 64 }, () => [999])])
+    return [half, requestOf([Array.from({ length: 100 }, () => 5000)])].map((request) =>
+      fake.lane.submit(request),
+    )
+  })
+  await settle()
+  expect(fake.runner.batches[0]).toEqual([[0]])
+  await fake.runner.finishAll()
+  await Promise.all(answers)
 })

@@ -41,13 +41,13 @@ describe('a batch that the device refuses', () => {
     expect(await bad).toEqual({ code: 'inference_failed', message: 'text 3: refused' })
     expect(firstIds(await good)).toEqual([20, 21, 22, 23])
     expect(runner.batches.map((batch) => batch.flat())).toEqual([
-      [10, 20, 11, 21, 12, 22, 13, 23],
-      [10, 20, 11, 21],
-      [12, 22, 13, 23],
-      [12, 22],
-      [13, 23],
+      [10, 11, 12, 13, 20, 21, 22, 23],
+      [10, 11, 12, 13],
+      [10, 11],
+      [12, 13],
+      [12],
       [13],
-      [23],
+      [20, 21, 22, 23],
     ])
     expect(lane.stats).toEqual(IDLE)
   })

@@ -69,13 +69,25 @@ describe('a request that finds the queue full', () => {
   })
 
   test('is let in in its turn, and a smaller newcomer does not overtake it', async () => {
-    const { fake, runner, before } = await openFull()
-    const all = [submitWaiting(fake, [200, 9]), submitWaiting(fake, [300, 1]), submitWaiting(fake, [400, 1])]
+    const { lane, runner, before } = await openFull()
+    const letIn: number[] = []
+    const all = (
+      [
+        [200, 9],
+        [300, 1],
+        [400, 1],
+      ] as const
+    ).map(([first, count]) => {
+      const rows = oneTokenRows(first, count)
+      const tokenize = async (from: number, to: number) => {
+        letIn.push(first)
+        return joinIds(rows.slice(from, to))
+      }
+      return lane.submit(requestOf(rows, { tokenize, options: { whenFull: 'wait' } }))
+    })
     await runner.finishAll()
     await Promise.all([...all, before])
-    const order = runner.batches.flat(2).filter((id) => id >= 200)
-    expect(order[0]).toBe(200)
-    expect(order.indexOf(300)).toBeLessThan(order.indexOf(400))
+    expect(letIn).toEqual([200, 300, 400])
   })
 
   test('is too large for ever where the queue could never hold it', async () => {

@@ -41,21 +41,97 @@ describe('admission', () => {
 
   test.each([
     { batchMs: 8, retryAfterMs: 1000, about: 'at least a second' },
-    { batchMs: 8_000, retryAfterMs: 20_000, about: 'the time that the queue takes' },
+    { batchMs: 8_000, retryAfterMs: 10_000, about: 'the batch under way, and what its first item takes' },
     { batchMs: 80_000, retryAfterMs: 60_000, about: 'at most a minute' },
   ])('an overload says when to come back: $about', async ({ batchMs, retryAfterMs }) => {
     const { lane, runner, clock } = openLane({ queueSize: 10, maxRows: 4 })
-    const measured = lane.submit(requestOf(oneTokenRows(0, 4)))
+    const running = [lane.submit(requestOf(oneTokenRows(0, 8))), lane.submit(requestOf(oneTokenRows(8, 2)))]
     await settle()
-    clock.ms += batchMs
-    runner.finish()
-    await measured
-    const running = lane.submit(requestOf(oneTokenRows(0, 4)))
+    const last = lane.submit(requestOf(oneTokenRows(20, 2)))
+    for (let batch = 0; batch < 2; batch++) {
+      await settle()
+      clock.ms += batchMs
+      runner.finish()
+    }
     await settle()
     const waiting = lane.submit(requestOf(oneTokenRows(10, 10)))
     await expect(lane.submit(requestOf([[1]]))).rejects.toMatchObject({ code: 'overloaded', retryAfterMs })
     await runner.finishAll()
-    await Promise.all([running, waiting])
+    await Promise.all([...running, last, waiting])
+  })
+
+  test('tokens are estimated by characters until they are known, and then counted', async () => {
+    const { lane, runner } = openLane({ queueSize: 100, queueTokens: 100 })
+    const running = lane.submit(requestOf([[1], [2], [3], [4], [5]]))
+    await settle()
+    // 320 characters may well be 83 tokens; they are two.
+    const tokenized = Promise.withResolvers<ReturnType<typeof joinIds>>()
+    const unknown = { sizes: [320], tokenize: () => tokenized.promise }
+    const first = lane.submit(requestOf([[6, 7]], unknown))
+    const message =
+      'the queue of fake-model holds 2 items of 84 tokens; about 83 more would pass its limit of 100 (MAX_QUEUE_TOKENS)'
+    expect(await outcome(lane.submit(requestOf([[8]], { sizes: [320] })))).toEqual({
+      code: 'overloaded',
+      message,
+    })
+    tokenized.resolve(joinIds([[6, 7]]))
+    await settle()
+    const second = lane.submit(requestOf([[8]], { sizes: [320] }))
+    await runner.finishAll()
+    expect(firstIds(await first)).toEqual([6])
+    expect(firstIds(await second)).toEqual([8])
+    await running
+    expect(lane.stats).toEqual(IDLE)
+  })
+
+  test('a request that would be answered too late is refused before it is tokenized', async () => {
+    const { lane, runner, clock } = openLane({ queueSize: 100, maxRows: 4 })
+    const job = lane.submit(requestOf(oneTokenRows(0, 40), { sizes: Array.from({ length: 40 }, () => 4) }))
+    await settle()
+    for (let batch = 0; batch < 2; batch++) {
+      clock.ms += 400
+      runner.finish()
+      await settle()
+    }
+    let tokenized = 0
+    const ask = (withinMs: number, priority?: 'high') =>
+      requestOf(oneTokenRows(50, 8), {
+        options: { withinMs, priority },
+        tokenize: async (from, to) => {
+          tokenized++
+          return joinIds(oneTokenRows(50, 8).slice(from, to))
+        },
+      })
+    // 100 ms a token: as many of the job, its own, and the batch under way; twice the time is let pass
+    expect(await outcome(lane.submit(ask(999)))).toMatchObject({ code: 'overloaded' })
+    expect(tokenized).toBe(0)
+    const urgent = lane.submit(ask(600, 'high'))
+    await runner.finishAll()
+    expect(firstIds(await urgent)).toHaveLength(8)
+    await job
+    expect(lane.stats).toEqual(IDLE)
+  })
+
+  test('before any text has told how many tokens it becomes, none is refused for its deadline', async () => {
+    const { lane, runner, clock } = openLane({ queueSize: 100, maxRows: 4 })
+    // Without characters they tell nothing.
+    const silent = { sizes: Array.from({ length: 40 }, () => 0) }
+    const job = lane.submit(requestOf(oneTokenRows(0, 40), silent))
+    await settle()
+    for (let batch = 0; batch < 2; batch++) {
+      clock.ms += 400
+      runner.finish()
+      await settle()
+    }
+    const options = { withinMs: 1 }
+    const first = lane.submit(requestOf([[50]], { options }))
+    await settle()
+    expect(await outcome(lane.submit(requestOf([[51]], { options })))).toMatchObject({
+      code: 'deadline_exceeded',
+    })
+    await runner.finishAll()
+    expect(firstIds(await first)).toEqual([50])
+    await job
   })
 })
 
@@ -125,7 +201,7 @@ describe('cancelling', () => {
     expect(await ended).toMatchObject({ code: 'cancelled' })
     await runner.finishAll()
     expect(firstIds(await neighbour)).toEqual([20])
-    expect(runner.batches).toEqual([[[1]], [[10], [20], [11], [12]]])
+    expect(runner.batches).toEqual([[[1]], [[20], [10], [11], [12]]])
     expect(lane.stats).toEqual(IDLE)
     await plug
   })

@@ -24,19 +24,19 @@ test('rows queue while none of their request runs', async () => {
   const other = lane.submit(requestOf([[4]]))
   await settle()
   clock.ms += 10
-  runner.finish() // [1] is done; [2] runs
+  runner.finish() // [1] is done; [4] runs
   await settle()
   clock.ms += 20
-  runner.finish() // [2] is done; [4] runs, and [3] waits alone
+  runner.finish() // [4] is done; [2] runs
   await settle()
   clock.ms += 40
-  runner.finish() // [4] is done; [3] runs
+  runner.finish() // [2] is done; [3] runs
   await settle()
   clock.ms += 80
   await runner.finishAll()
   expect((await plug).timing.queueMs).toBe(0)
-  expect((await answer).timing).toEqual({ tokenizeMs: 0, queueMs: 50, runMs: 2 })
-  expect((await other).timing.queueMs).toBe(30)
+  expect((await answer).timing).toEqual({ tokenizeMs: 0, queueMs: 30, runMs: 2 })
+  expect((await other).timing.queueMs).toBe(10)
 })
 
 test('rows that ran do not queue while later ones of their request are tokenized', async () => {

@@ -36,7 +36,7 @@ test('who does not want them gets none, in a batch with one who does too', async
     fake.lane.submit(requestOf([[4], [5, 6]], { wantsTokens: true })),
   ])
   await fake.runner.finishAll()
-  expect(fake.runner.batches).toEqual([[[1, 2], [5, 6], [3], [4]]])
+  expect(fake.runner.batches).toEqual([[[1, 2], [3], [5, 6], [4]]])
   expect((await plain)?.tokens).toBeUndefined()
   expect((await full)?.tokens).toEqual([tokensOf([4]), tokensOf([5, 6])])
 })

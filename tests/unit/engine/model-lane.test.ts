@@ -19,15 +19,14 @@ describe('answers', () => {
     expect(textTokens).toBe(30)
   })
 
-  test('a row reaches the device with its own ids, type start and unpooled tokens', async () => {
+  test('a row reaches the device with its own ids, type start, unpooled tokens and adapter', async () => {
     const { lane, runner } = openLane()
     const seen: unknown[] = []
     const run = runner.run
     Object.assign(runner, {
       run: (batch: Parameters<typeof run>[0]) => {
-        seen.push(
-          [batch.ids, batch.bounds, batch.typeStarts, batch.unpooledTokens].map((array) => [...array]),
-        )
+        const { ids, bounds, typeStarts, unpooledTokens, adapters } = batch
+        seen.push([ids, bounds, typeStarts, unpooledTokens, adapters].map((array) => [...array]))
         return run(batch)
       },
     })
@@ -39,7 +38,7 @@ describe('answers', () => {
       typeStarts: Int32Array.of(2, 1),
       unpooledTokens: Int32Array.of(1, 0),
     }
-    const answer = lane.submit(requestOf([[], []], { tokenize: async () => tokenized }))
+    const answer = lane.submit(requestOf([[], []], { tokenize: async () => tokenized, adapter: 2 }))
     await runner.finishAll()
     await answer
     expect(seen).toEqual([
@@ -48,6 +47,7 @@ describe('answers', () => {
         [0, 3, 5],
         [2, 1],
         [1, 0],
+        [2, 2],
       ],
     ])
   })

@@ -3,13 +3,20 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { PendingRequest } from '../../../src/engine/pending-request.ts'
 import { RowGroup } from '../../../src/engine/row-group.ts'
-import type { Row } from '../../../src/engine/row.ts'
+import { PRIORITIES } from '../../../src/engine/place.ts'
+import type { Item, Row } from '../../../src/engine/row.ts'
 import type { BatchLimits } from '../../../src/engine/waiting-room.ts'
 import { WaitingRoom } from '../../../src/engine/waiting-room.ts'
+import type { Priority } from '../../../src/task.ts'
 import { makeRequest, makeRow } from '../../fakes/rows.ts'
 
 type Step =
-  | { readonly kind: 'add' | 'add alone'; readonly request: number; readonly lengths: readonly number[] }
+  | {
+      readonly kind: 'add' | 'add alone'
+      readonly request: number
+      readonly lengths: readonly number[]
+      readonly left: number
+    }
   | { readonly kind: 'take' }
   | { readonly kind: 'remove'; readonly request: number }
 
@@ -22,16 +29,20 @@ const limits: fc.Arbitrary<BatchLimits> = fc.record({
 })
 
 const request = fc.nat(REQUEST_COUNT - 1)
+const left = fc.nat(1000)
 const lengths = fc.array(fc.integer({ min: 1, max: 120 }), { minLength: 1, maxLength: 12 })
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant('add' as const), request, lengths }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('add alone' as const), request, lengths }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('add' as const), request, lengths, left }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('add alone' as const), request, lengths, left }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('take' as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), request }) },
   ),
   { maxLength: 40 },
 )
+
+/** Enough of them that a low request waits its 16 batches. */
+const manySteps = fc.tuple(steps, steps, steps, steps).map((parts) => parts.flat())
 
 /** Rows of an even length look alike; the others are each like no other. */
 function rowOf(request: PendingRequest, index: number, length: number): Row {
@@ -53,15 +64,20 @@ function play(
     removed?: (request: PendingRequest, count: number) => void
     after?: (room: WaitingRoom) => void
   },
+  priorities: readonly Priority[] = PRIORITIES,
 ): void {
   const room = new WaitingRoom()
-  const requests = Array.from({ length: REQUEST_COUNT }, (_, index) => makeRequest(`request ${index}`))
+  const requests = Array.from({ length: REQUEST_COUNT }, (_, index) =>
+    makeRequest(`request ${index}`, priorities[index % priorities.length]),
+  )
   let itemCount = 0
   const act = (step: Step) => {
     if (step.kind === 'take') return seen.taken?.(room.takeBatch(limits))
     const request = requests[step.request] as PendingRequest
-    if (step.kind === 'remove') return seen.removed?.(request, room.remove(request))
+    if (step.kind === 'remove') return seen.removed?.(request, room.remove(request).rows)
     const rows = step.lengths.map((length) => rowOf(request, itemCount++, length))
+    // Whatever it is told to be: who is served in the end must not depend on it.
+    request.place.tokens = step.left
     if (step.kind === 'add') room.add(rows)
     else for (const row of rows) room.addAlone(new RowGroup(row))
     seen.added?.(rows, step.kind === 'add alone')
@@ -164,39 +180,80 @@ test('a batch of more than one row holds every budget', () => {
   )
 })
 
-test('every request is served within as many batches as requests wait when it begins to', () => {
+/** Of a priority's requests one is served in every so many batches. */
+const ALL = { high: 16, normal: 8, low: 16 }
+
+test.each<[string, Readonly<Partial<Record<Priority, number>>>]>([
+  ['where all are normal, within 4 times as many batches as requests wait when it begins to', { normal: 4 }],
+  ['within 8 or 16 times as many batches as requests of its priority wait when it begins to', ALL],
+])('whatever else comes, every request is served %s', (_, turns) => {
+  const priorities = Object.keys(turns) as Priority[]
   fc.assert(
-    fc.property(steps, limits, (steps, limits) => {
+    fc.property(manySteps, limits, (steps, limits) => {
       const alone = new Set<string>()
       const waiting = new Map<PendingRequest, { rows: number; batchesLeft: number }>()
-      play(steps, limits, {
-        added: (rows, isAlone) => {
-          for (const row of rows) {
-            if (isAlone) alone.add(placeOf(row))
-            else {
-              const entry = waiting.get(row.request) ?? { rows: 0, batchesLeft: waiting.size + 1 }
-              entry.rows++
-              waiting.set(row.request, entry)
+      /** Batches that a request may wait for which is the last of its line, itself not counted where it is not there yet. */
+      const bound = ({ place: { priority } }: PendingRequest, more: number) =>
+        (turns[priority] ?? 0) *
+        ([...waiting.keys()].filter((other) => other.place.priority === priority).length + more)
+      play(
+        steps,
+        limits,
+        {
+          added: (rows, isAlone) => {
+            for (const row of rows) {
+              if (isAlone) alone.add(placeOf(row))
+              else {
+                const entry = waiting.get(row.request) ?? { rows: 0, batchesLeft: bound(row.request, 1) }
+                entry.rows++
+                waiting.set(row.request, entry)
+              }
             }
-          }
+          },
+          taken: (batch) => {
+            const items = batch.flatMap((group) => group.items)
+            if (items[0] === undefined || alone.has(placeOf(items[0]))) return
+            for (const entry of waiting.values()) entry.batchesLeft--
+            for (const { request } of items) {
+              const entry = waiting.get(request) as { rows: number; batchesLeft: number }
+              entry.rows--
+              entry.batchesLeft = Infinity
+              if (entry.rows === 0) waiting.delete(request)
+            }
+            for (const [request, entry] of waiting) {
+              if (entry.batchesLeft === Infinity) entry.batchesLeft = bound(request, 0)
+              expect(entry.batchesLeft).toBeGreaterThan(0)
+            }
+          },
+          removed: (request) => waiting.delete(request),
         },
-        taken: (batch) => {
-          const items = batch.flatMap((group) => group.items)
-          if (items[0] === undefined || alone.has(placeOf(items[0]))) return
-          for (const entry of waiting.values()) entry.batchesLeft--
-          for (const { request } of items) {
-            const entry = waiting.get(request) as { rows: number; batchesLeft: number }
-            entry.rows--
-            entry.batchesLeft = Infinity
-            if (entry.rows === 0) waiting.delete(request)
-          }
-          for (const entry of waiting.values()) {
-            if (entry.batchesLeft === Infinity) entry.batchesLeft = waiting.size
-            expect(entry.batchesLeft).toBeGreaterThan(0)
-          }
-        },
-        removed: (request) => waiting.delete(request),
-      })
+        priorities,
+      )
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('draining, a request that was begun is finished before one with more left is', () => {
+  fc.assert(
+    fc.property(fc.array(lengths, { minLength: 1, maxLength: 6 }), (requestLengths) => {
+      const room = new WaitingRoom()
+      for (const [index, lengths] of requestLengths.entries()) {
+        const request = makeRequest(`request ${index}`)
+        request.place.tokens = lengths.reduce((sum, length) => sum + length, 0)
+        room.add(lengths.map((length, row) => makeRow(request, row, length)))
+      }
+      room.drain()
+      const order: PendingRequest[] = []
+      while (!room.isEmpty) {
+        const [group] = room.takeBatch({ maxRows: 1, maxTokens: 200, maxPaddedTokens: 200 })
+        const [item] = (group as RowGroup).items as [Item]
+        item.request.place.tokens -= (group as RowGroup).ids.length
+        order.push(item.request)
+      }
+      expect(order).toHaveLength(requestLengths.flat().length)
+      const begun = order.filter((request, index) => request !== order[index - 1])
+      expect(begun).toHaveLength(requestLengths.length)
     }),
   )
 })

@@ -1,7 +1,8 @@
 import type { InjectOptions } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../../../src/errors.ts'
-import { ERRORS, ServerError } from '../../../../src/errors.ts'
+import { ERRORS, ServerError, cancelled } from '../../../../src/errors.ts'
+import type { CallOptions, EmbedResult, EmbedTask } from '../../../../src/task.ts'
 import { HeldService, openFace } from '../../../fakes/http-face.ts'
 import { modelInfo } from '../../../fakes/model-info.ts'
 import { FakeService } from '../../../fakes/service.ts'
@@ -283,6 +284,93 @@ describe('a full line', () => {
     await expect.poll(() => gate.waiting).toBe(2)
     service.release()
     for (const answer of [first, second, third]) expect((await answer).status).toBe(200)
+  })
+})
+
+describe('what headers say of a request', () => {
+  /** The options under which the engine was asked. */
+  async function optionsOf(headers: Record<string, string>) {
+    const service = new HeldService()
+    service.release()
+    const { app } = openFace({ service })
+    const answer = await app.inject({ ...EMBED, headers })
+    return { answer, options: service.started[0] }
+  }
+
+  test('x-priority is its priority, and one that is none is a mistake', async () => {
+    expect((await optionsOf({ 'x-priority': 'high' })).options?.priority).toBe('high')
+    expect((await optionsOf({})).options?.priority).toBeUndefined()
+    const { answer, options } = await optionsOf({ 'x-priority': 'urgent' })
+    expect([answer.statusCode, options]).toEqual([400, undefined])
+    expect(answer.json()).toMatchObject({
+      error: { message: expect.stringMatching(/^x-priority is "urgent"/) },
+    })
+  })
+
+  test.each([
+    [{ 'x-request-timeout': '2.5' }, 2500],
+    [{ 'x-stainless-timeout': '600' }, 600_000],
+    [{ 'x-stainless-read-timeout': '600.0' }, 600_000],
+    [{ 'x-request-timeout': '5', 'x-stainless-timeout': '600' }, 5000],
+  ])('%j is the time within which it is to be answered', async (headers, ms) => {
+    const { options } = await optionsOf(headers)
+    expect(options?.withinMs).toBeLessThanOrEqual(ms)
+    expect(options?.withinMs).toBeGreaterThan(ms - 2000)
+  })
+
+  test.each([{}, { 'x-stainless-timeout': '0' }, { 'x-stainless-timeout': 'never' }])(
+    '%j sets no time',
+    async (headers) => {
+      const { answer, options } = await optionsOf(headers)
+      expect([answer.statusCode, options?.withinMs]).toEqual([200, undefined])
+    },
+  )
+
+  test.each(['0', '-1', 'soon', '', '2147484', '1e3'])(
+    'x-request-timeout of "%s" is a mistake',
+    async (given) => {
+      const { answer, options } = await optionsOf({ 'x-request-timeout': given })
+      const message = `x-request-timeout is "${given}"; it must be a number of seconds, more than 0 and at most 2147483`
+      expect([answer.statusCode, answer.json()]).toMatchObject([400, { error: { message } }])
+      expect(options).toBeUndefined()
+    },
+  )
+
+  test('a time that is up after the answer changes nothing', async () => {
+    const service = new HeldService()
+    service.release()
+    const url = `http://127.0.0.1:${await openFace({ service }).listen()}/v1/embeddings`
+    const headers = { 'content-type': 'application/json', 'x-request-timeout': '0.05' }
+    const answer = await fetch(url, { method: 'POST', body: '{"input":"a"}', headers })
+    await answer.text()
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    expect([answer.status, service.started[0]?.signal?.aborted]).toEqual([200, false])
+  })
+
+  /** Fails as the engine does when its signal is aborted. */
+  class PatientService extends FakeService {
+    override readonly embed = (_: EmbedTask, options?: CallOptions): Promise<EmbedResult> =>
+      new Promise((_resolve, reject) => {
+        options?.signal?.addEventListener('abort', () => reject(cancelled()), { once: true })
+      })
+  }
+
+  test('a request whose time is up leaves the engine, or the line, and says so', async () => {
+    const { app, gate } = openFace({ service: new PatientService(), gate: { concurrency: 1 } })
+    const headers = { 'x-request-timeout': '0.05' }
+    const answers = await Promise.all([
+      app.inject({ ...EMBED, headers }),
+      app.inject({ ...EMBED, headers: { 'x-request-timeout': '0.04' } }),
+    ])
+    for (const [index, seconds] of ['0.05', '0.04'].entries()) {
+      const message = `the request was to be answered within ${seconds} s and was not`
+      expect([answers[index]?.statusCode, answers[index]?.json()]).toEqual([
+        504,
+        refusal('deadline_exceeded', message),
+      ])
+      expect(answers[index]?.headers['x-should-retry']).toBe('false')
+    }
+    expect([gate.running, gate.waiting]).toEqual([0, 0])
   })
 })
 

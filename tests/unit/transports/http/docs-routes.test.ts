@@ -13,6 +13,7 @@ interface Operation {
   readonly tags: readonly string[]
   readonly operationId: string
   readonly security?: readonly unknown[]
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
   readonly requestBody?: { readonly content: Record<string, { readonly schema: unknown }> }
   readonly responses: Record<string, { readonly content?: Record<string, { readonly schema: unknown }> }>
 }
@@ -73,6 +74,19 @@ test('it has every route of every dialect, under its name', () => {
       }
     }
   }
+})
+
+test('whatever is computed for takes the headers of priority and deadline, and nothing else does', () => {
+  const headersOf = ({ parameters = [] }: Operation) =>
+    parameters.flatMap((parameter) => (parameter.in === 'header' ? [parameter.name] : []))
+  for (const { routes, method, docs } of ENDPOINTS) {
+    for (const route of docs === undefined ? [] : routes) {
+      const operation = document.paths[route.replace('*', '{model}')]?.[method.toLowerCase()] as Operation
+      const expected = docs?.request === undefined ? [] : ['x-priority', 'x-request-timeout']
+      expect(headersOf(operation), route).toEqual(expected)
+    }
+  }
+  expect(operations.filter(({ operation }) => headersOf(operation).length > 0).length).toBeGreaterThan(10)
 })
 
 test('operations have ids of their own', () => {
