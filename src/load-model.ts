@@ -14,9 +14,11 @@ import { openFolder } from './model/open-folder.ts'
 import type { ModelSpec } from './model/spec.ts'
 import { balance } from './runtime/balance.ts'
 import type { InferenceThread, LoadedRunner } from './runtime/inference-thread.ts'
+import type { Int8Ask } from './runtime/int8/protocol.ts'
 import { Overflow } from './runtime/overflow.ts'
 import type { ChooseReply } from './runtime/protocol.ts'
 import type { Threads } from './threads.ts'
+import type { Tokenizer } from './tokenize/tokenizer.ts'
 
 export interface LoadOptions {
   readonly request: ModelRequest
@@ -29,7 +31,19 @@ export interface LoadOptions {
   readonly threads: Threads
   /** Runs what puts a model on its devices, where one may have to wait for another. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
+  /** Told of a model that the next start would find, were it written. */
+  readonly onUnkept: (model: UnkeptModel) => void
   readonly log: Log
+}
+
+/** A model that no start has kept yet as it lies in memory. */
+export interface UnkeptModel {
+  readonly name: string
+  readonly spec: ModelSpec
+  readonly target: TargetName
+  readonly folder: string
+  /** Where its converted weights are. */
+  readonly cacheFolder: string
 }
 
 /** Fetched where that is needed, and read. It takes no device, nor waits for one. */
@@ -38,7 +52,7 @@ export async function openModel(
   name: string,
   options: LocateOptions,
 ): Promise<ModelSpec> {
-  return openFolder(await locateModel(request, options), name)
+  return openFolder(await locateModel(request, options), name, request.dtype)
 }
 
 /** Throws a `ServerError` that names the model, and the device where it is one of several. */
@@ -49,9 +63,11 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
   try {
     const spec = await opening
     const chosen = await chooseTarget(spec, inference[0] as InferenceThread, options)
+    const opened = threads.tokenizer.open(spec.tokenizer)
+    const int8 = askInt8(chosen.int8Mode, spec, opened, config)
     const [runners, tokenizer] = await Promise.all([
-      inTurn(() => loadOnDevices(spec, chosen, { ...options, inference })),
-      threads.tokenizer.open(spec.tokenizer),
+      inTurn(async () => loadOnDevices(spec, chosen, { ...options, inference, int8: await int8 })),
+      opened,
     ])
     const maxBatchTokens = Math.min(...runners.map((runner) => batchTokensOf(runner, config)))
     const { batchSize, dtype: dtypeRequested } = request
@@ -68,6 +84,7 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
 interface Placement extends LoadOptions {
   /** One for each device. */
   readonly inference: readonly InferenceThread[]
+  readonly int8: Int8Ask | undefined
 }
 
 type Runners = [LoadedRunner, ...LoadedRunner[]]
@@ -111,6 +128,7 @@ async function loadForTarget(spec: ModelSpec, target: TargetName, placement: Pla
   if (overflow !== undefined) throw overflow
   for (const [index, runner] of runners.entries())
     reportLoad(runner, describeDevice(devices[index] as Device), placement)
+  reportUnkept(spec, target, runners as Runners, placement)
   return runners as Runners
 }
 
@@ -119,7 +137,7 @@ function loadOn(
   target: TargetName,
   device: Device,
   thread: InferenceThread,
-  { config, request, devices, names: [model], log }: Placement,
+  { config, request, devices, names: [model], int8, log }: Placement,
 ): Promise<LoadedRunner> {
   const shown = describeDevice(device)
   const isTried = device.kind === 'cuda' && config.maxBatchTokens === 'auto'
@@ -131,6 +149,8 @@ function loadOn(
       ? { memoryBytes: device.freeBytes / config.models.length, maxRows: request.batchSize }
       : undefined,
     cacheFolder: cacheFolder(config),
+    prepackedFolder: device.kind === 'cpu' && int8 === undefined ? prepackedFolder(config) : undefined,
+    int8,
     onDeath: ({ message }) => log('error', { event: 'thread_died', model, device: shown, error: message }),
     onRevival: (ms) => log('warn', { event: 'thread_revived', model, device: shown, loadMs: Math.round(ms) }),
     onLoss: ({ message }) => log('error', { event: 'device_lost', model, device: shown, error: message }),
@@ -148,9 +168,25 @@ function reportLoad(runner: LoadedRunner, device: string, { config, names: [mode
     loadMs: Math.round(loaded.loadMs),
     maxBatchTokens: batchTokensOf(runner, config),
     unusedTensors: loaded.unusedTensors.length,
+    ...(loaded.prepacked && { prepacked: loaded.prepacked.isUsed }),
   })
+  if (loaded.fidelity !== undefined)
+    log('info', { event: 'int8_fidelity', model, mode: config.int8Mode, ...loaded.fidelity })
   if (!loaded.longestRowFits)
     log('warn', { event: 'longest_row_unfit', model, device, maxTokens: loaded.maxTokens })
+}
+
+function reportUnkept(
+  spec: ModelSpec,
+  target: TargetName,
+  [{ loaded }]: Runners,
+  { config, names: [name], log, onUnkept }: Placement,
+): void {
+  const folder = prepackedFolder(config)
+  if (folder === undefined || loaded.prepacked === undefined || loaded.prepacked.isUsed) return
+  const { ignored } = loaded.prepacked
+  if (ignored !== undefined) log('warn', { event: 'prepacked_ignored', model: name, reason: ignored })
+  onUnkept({ name, spec, target, folder, cacheFolder: cacheFolder(config) })
 }
 
 /** What was found or is asked for, as far as the target's kernels can count. */
@@ -171,8 +207,15 @@ async function chooseTarget(
   thread: InferenceThread,
   options: LoadOptions,
 ): Promise<ChooseReply> {
-  const { request, devices } = options
-  const chosen = await thread.choose({ spec, requested: request.dtype, device: devices.reduce(lesser) })
+  const { request, devices, config } = options
+  const { int8Mode } = config
+  const device = devices.reduce(lesser)
+  const chosen = await thread.choose({ spec, requested: request.dtype, device, int8Mode })
+  const { exported } = spec
+  if (exported !== undefined) {
+    const { name: file, dtype } = exported
+    options.log('info', { event: 'exported_chosen', model: request.source, file, dtype })
+  }
   const { replaced } = chosen
   if (replaced !== undefined) reportReplacement(options, replaced.used, replaced.reason)
   return chosen
@@ -191,9 +234,29 @@ function reportReplacement(
   log('warn', { event: 'dtype_replaced', model: source, requested: dtype, used, reason })
 }
 
+/** Nothing of it is read for a model that is not computed in int8. */
+async function askInt8(
+  mode: ChooseReply['int8Mode'],
+  spec: ModelSpec,
+  opened: Promise<Tokenizer>,
+  { int8Force }: Config,
+): Promise<Int8Ask | undefined> {
+  if (mode === undefined) return undefined
+  const { makeInt8Ask } = await import('./calibration/int8-ask.ts')
+  return makeInt8Ask(mode, { spec, tokenizer: await opened, isForced: int8Force })
+}
+
 /** Where converted weights are kept: beside the hub's cache unless told. */
 function cacheFolder({ cacheDir, hfHome }: Config): string {
   return cacheDir ?? join(hfHome ?? join(homedir(), '.cache', 'huggingface'), 'runpod-worker-embeddings')
+}
+
+/**
+ * Where models are kept as they lie in memory: twice the size of the weights in float32, so that they must be asked for.
+ * Elsewhere than on Linux nothing says which folder it is that was opened.
+ */
+function prepackedFolder({ cacheDir }: Config): string | undefined {
+  return cacheDir === undefined || process.platform !== 'linux' ? undefined : join(cacheDir, 'prepacked')
 }
 
 function lesser(one: Device, other: Device): Device {

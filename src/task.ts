@@ -2,11 +2,15 @@
 
 export type Truncation = 'left' | 'right' | 'none'
 
-/** What stands before each text: one of the model's own prompts, or the client's own words. */
-export type PromptChoice =
+/** What stands before each text, one of the model's own prompts or the client's own words; and what the texts are for. */
+export type PromptChoice = (
   | { readonly text: string }
   /** Names mean what clients mean by them (`search_query` is `query`); unknown, it is an error or is left out. */
   | { readonly name: string; readonly ifUnknown: 'refuse' | 'ignore' }
+) & {
+  /** What the texts are for, where it is said besides; else the name says it. */
+  readonly task?: string
+}
 
 interface ModelTask {
   /** A served name; undefined: the sole model that can do it. */
@@ -37,6 +41,16 @@ export interface EmbedTask extends TextTask {
 export interface EmbedTokensTask extends TextTask {
   readonly kind: 'embed_tokens'
   readonly texts: readonly string[]
+}
+
+/** The vectors of tokens by which a text is compared: `prompt` says whether it is a query; it is a document unless told. */
+export interface EmbedMultiTask extends TextTask {
+  readonly kind: 'embed_multi'
+  readonly texts: readonly string[]
+  /** Numbers to keep of each vector; undefined: all. */
+  readonly dimensions?: number | undefined
+  /** Unit length; undefined: as the model's files say. */
+  readonly normalize?: boolean | undefined
 }
 
 /** A weight for each token of the vocabulary; most are 0. */
@@ -83,13 +97,14 @@ export interface DecodeTask extends ModelTask {
   /** How the client calls each list, for errors; undefined: by number. */
   readonly names?: readonly string[] | undefined
   /** Where no model is named, that of this capability is meant; undefined: whatever model there is. */
-  readonly purpose?: Capability | undefined
+  readonly purpose?: Capability | 'embed_tokens' | undefined
   readonly skipSpecialTokens: boolean
 }
 
 export type Task =
   | EmbedTask
   | EmbedTokensTask
+  | EmbedMultiTask
   | EmbedSparseTask
   | RerankTask
   | ClassifyTask
@@ -129,6 +144,12 @@ export interface EmbedTokensResult extends ResultFacts {
   readonly width: number
   /** For each text [tokens, width], special tokens included. */
   readonly tokens: readonly Float32Array[]
+}
+
+export interface EmbedMultiResult extends ResultFacts {
+  readonly dimensions: number
+  /** For each text [vectors, dimensions]: not every token needs have one. */
+  readonly vectors: readonly Float32Array[]
 }
 
 export interface EmbedSparseResult extends ResultFacts {
@@ -171,20 +192,22 @@ export interface DecodeResult {
   readonly texts: readonly string[]
 }
 
-export type Capability = 'embed' | 'embed_sparse' | 'rerank' | 'classify'
+export type Capability = 'embed' | 'embed_sparse' | 'multi_vector' | 'rerank' | 'classify'
 
 export interface ModelInfo {
   readonly id: string
   readonly aliases: readonly string[]
   readonly capabilities: readonly Capability[]
-  /** Numbers of a vector; undefined for a classifier. */
+  /** Numbers of a vector, of a text or else of a token; undefined for a classifier. */
   readonly dimensions: number | undefined
-  /** How token vectors become one; undefined for a classifier. */
+  /** How token vectors become one; undefined where they do not, and for a classifier. */
   readonly pooling: string | undefined
   /** Of a classifier, else empty. */
   readonly labels: readonly string[]
   /** Names of its prompts. */
   readonly prompts: readonly string[]
+  /** Tasks for which it has adapters. */
+  readonly adapters: readonly string[]
   readonly maxTokens: number
   readonly dtype: string
   readonly dtypeRequested: string
@@ -210,11 +233,21 @@ export interface ModelStats {
   readonly runningBatches: number
 }
 
+/** Who comes first; nobody waits for ever. */
+export type Priority = 'high' | 'normal' | 'low'
+
 export interface CallOptions {
   /** Aborted: the request leaves the queue; what runs is let run and its rows dropped. */
   readonly signal?: AbortSignal | undefined
   /** A request that finds the queue full is refused with `overloaded`, or waits for room; `refuse` unless told. */
   readonly whenFull?: 'refuse' | 'wait' | undefined
+  /** `normal` unless told. */
+  readonly priority?: Priority | undefined
+  /**
+   * Milliseconds from now after which an answer is of no use: a request that would take longer, as far as that can be told, is
+   * refused at once. One that does take longer is for the signal to end.
+   */
+  readonly withinMs?: number | undefined
   /** Told after every item. */
   readonly onProgress?: ((doneItems: number, items: number) => void) | undefined
 }
@@ -223,6 +256,7 @@ export interface CallOptions {
 export interface Service {
   readonly embed: (task: EmbedTask, options?: CallOptions) => Promise<EmbedResult>
   readonly embedTokens: (task: EmbedTokensTask, options?: CallOptions) => Promise<EmbedTokensResult>
+  readonly embedMulti: (task: EmbedMultiTask, options?: CallOptions) => Promise<EmbedMultiResult>
   readonly embedSparse: (task: EmbedSparseTask, options?: CallOptions) => Promise<EmbedSparseResult>
   readonly rerank: (task: RerankTask, options?: CallOptions) => Promise<RerankResult>
   readonly classify: (task: ClassifyTask, options?: CallOptions) => Promise<ClassifyResult>

@@ -41,13 +41,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/devices/ort-environment.ts',
     'src/engine/engine.ts',
     'src/engine/result-cache.ts',
+    'src/keep-models.ts',
     'src/load-model.ts',
     'src/locate-model.ts',
     'src/model/progress-bar.ts',
     'src/model/spec.ts',
     'src/threads.ts',
   ],
+  'src/keep-models.ts': ['src/load-model.ts', 'src/base', 'src/runtime/prepacked/keep.ts'],
   'src/load-model.ts': [
+    'src/calibration/int8-ask.ts',
     'src/config.ts',
     'src/errors.ts',
     'src/base',
@@ -59,9 +62,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/model/spec.ts',
     'src/runtime/balance.ts',
     'src/runtime/inference-thread.ts',
+    'src/runtime/int8/protocol.ts',
     'src/runtime/overflow.ts',
     'src/runtime/protocol.ts',
     'src/threads.ts',
+    'src/tokenize/tokenizer.ts',
+  ],
+  'src/calibration': [
+    'src/model/spec.ts',
+    'src/runtime/int8/protocol.ts',
+    'src/runtime/runner.ts',
+    'src/tokenize/tokenizer.ts',
   ],
   'src/locate-model.ts': ['src/config.ts', 'src/base', 'src/model/fetch-hub.ts', 'src/model/progress-bar.ts'],
   'src/threads.ts': [
@@ -96,18 +107,28 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/runtime': [
     'src/devices/device.ts',
     'src/graph/build.ts',
+    'src/graph/build-judged.ts',
     'src/graph/choose-target.ts',
     'src/graph/contract.ts',
     'src/graph/encode.ts',
+    'src/graph/int8-recipe.ts',
     'src/graph/ir.ts',
     'src/graph/matrix.ts',
     'src/graph/recipe.ts',
     'src/graph/target.ts',
+    'src/graph/targets/cpu-int8.ts',
+    'src/model/exported-spec.ts',
     'src/model/spec.ts',
     'src/errors.ts',
     'src/base',
   ],
-  'src/graph': ['src/devices/device.ts', 'src/model/spec.ts', 'src/errors.ts', 'src/base'],
+  'src/graph': [
+    'src/devices/device.ts',
+    'src/model/exported-spec.ts',
+    'src/model/spec.ts',
+    'src/errors.ts',
+    'src/base',
+  ],
   'src/model': ['src/errors.ts', 'src/base'],
   tools: [
     'handler.ts',
@@ -133,6 +154,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     // what goldens are made of and held to
     'tests/interpreter/golden-batch.ts',
     'tests/open-model.ts',
+    'tests/read-kind.ts',
   ],
 }
 
@@ -161,8 +183,10 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
     'src/model',
     'src/runtime/weights.ts',
     'src/runtime/weights',
+    'src/runtime/prepacked',
+    'src/runtime/int8',
   ],
-  'node:child_process': ['src/devices/machine.ts'],
+  'node:child_process': ['src/devices/machine.ts', 'src/runtime/prepacked/keep.ts'],
 }
 
 /** Lines a file may have; above it the file must open with its reason and stand here. */

@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { openLog } from '../src/base/log.ts'
+import type { ModelRequest } from '../src/config.ts'
 import { loadConfig } from '../src/config.ts'
 import { messageOf } from '../src/errors.ts'
 import type { TargetName } from '../src/graph/target.ts'
@@ -29,7 +30,8 @@ const HELP = `npm run inspect -- MODEL [flags]: what a folder, or a model of the
   --help         print this text
 
 A name of the hub (owner/name, owner/name@revision) is fetched as a start would fetch it; HF_TOKEN, HF_HOME and
-HF_HUB_OFFLINE count. The exit code is 1 where the model cannot be served.`
+HF_HUB_OFFLINE count, and so does DTYPES where a folder has ONNX files alone. The exit code is 1 where the model
+cannot be served.`
 
 export interface InspectOptions {
   readonly args: readonly string[]
@@ -58,8 +60,9 @@ export async function inspect({ args, env, print }: InspectOptions): Promise<boo
     const [name, { graph }] = first
     const made = await writeGraph(flags.graph, graph)
     const note = made === 0 ? '' : `; ${made} weights are made later, and named ${MADE_LATER}`
+    const before = report.exported && ` It begins where ${report.exported.file} ends.`
     // What is read by a program has no other lines.
-    if (flags.json !== true) print(`\nThe graph of ${name} is in ${flags.graph}${note}.`)
+    if (flags.json !== true) print(`\nThe graph of ${name} is in ${flags.graph}${note}.${before ?? ''}`)
   }
   return report.problems.length === 0
 }
@@ -74,14 +77,19 @@ async function openModel(source: string, env: InspectOptions['env']): Promise<Mo
     (stats) => stats.isDirectory(),
     () => false,
   )
-  if (isFolder || isPath(source)) return openFolder(source)
+  if (isFolder || isPath(source)) return openFolder(source, undefined, dtypeOf(env))
   const config = loadConfig({ ...env, MODEL_NAMES: source }, [])
   const [request, ...others] = config.models
   if (request === undefined || others.length > 0) throw new Error(`"${source}" is not one model`)
   const bar = openProgressBar(process.stderr)
   const folder = await locateModel(request, { config, log: openLog('warn'), bar })
   bar.clear()
-  return openFolder(folder, request.source)
+  return openFolder(folder, request.source, request.dtype)
+}
+
+/** Which of several exported models is meant. */
+function dtypeOf(env: InspectOptions['env']): ModelRequest['dtype'] | undefined {
+  return loadConfig({ ...env, MODEL_NAMES: 'any' }, []).models[0]?.dtype
 }
 
 if (import.meta.main) {

@@ -30,12 +30,28 @@ export interface PairCase {
   readonly scores: readonly number[]
 }
 
+export interface MultiVectorCase extends TextCase {
+  readonly name: string
+  /** A vector for each token, and the places of those by which the text is compared. */
+  readonly tokens: readonly (readonly number[])[]
+  readonly kept: readonly number[]
+  /** What else a model makes of a text that does all three. */
+  readonly dense?: readonly number[]
+  readonly sparse?: readonly (readonly [number, number])[]
+}
+
 export type Golden =
   | { readonly kind: 'embed'; readonly cases: readonly EmbedCase[] }
   | { readonly kind: 'sparse'; readonly dimensions: number; readonly cases: readonly SparseCase[] }
   | { readonly kind: 'rerank'; readonly cases: readonly PairCase[] }
+  | {
+      readonly kind: 'multi_vector'
+      readonly cases: readonly MultiVectorCase[]
+      /** Names of a query's case and a document's, and their score. */
+      readonly pairs: readonly (readonly [string, string, number])[]
+    }
 
-const KINDS: readonly string[] = ['embed', 'sparse', 'rerank'] satisfies Golden['kind'][]
+const KINDS: readonly string[] = ['embed', 'sparse', 'rerank', 'multi_vector'] satisfies Golden['kind'][]
 
 export interface Fixture {
   readonly family: string
@@ -45,7 +61,10 @@ export interface Fixture {
 
 /** `bert/bert-cls` and so on, and the bundled model's file. */
 export function listFixtures(root = GOLDEN): string[] {
-  const families = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  // Those that begin so have marks of their own.
+  const families = readdirSync(root, { withFileTypes: true }).filter(
+    (entry) => entry.isDirectory() && !entry.name.startsWith('_'),
+  )
   const paths = families.flatMap(({ name }) =>
     readdirSync(join(root, name)).map((fixture) => `${name}/${fixture}`),
   )

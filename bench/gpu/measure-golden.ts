@@ -50,10 +50,12 @@ async function measureFixture(fixture: string, settings: Settings): Promise<Gold
 type EmbedGolden = Extract<Golden, { kind: 'embed' }>
 type SparseGolden = Extract<Golden, { kind: 'sparse' }>
 type PairGolden = Extract<Golden, { kind: 'rerank' }>
+type MultiVectorGolden = Extract<Golden, { kind: 'multi_vector' }>
 
 function measureCases(engine: Engine, golden: Golden): Promise<Distance[]> {
   if (golden.kind === 'embed') return embedAll(engine, golden)
   if (golden.kind === 'sparse') return weighAll(engine, golden)
+  if (golden.kind === 'multi_vector') return compareAll(engine, golden)
   return scoreAll(engine, golden)
 }
 
@@ -81,6 +83,34 @@ async function weighAll(engine: Engine, { cases, dimensions }: SparseGolden): Pr
     for (const [row, { sparse }] of some.entries()) {
       distances.push(distance(widen(pairs[row] ?? [], dimensions), widen(sparse.flat(), dimensions)))
     }
+  }
+  return distances
+}
+
+/** The vectors of tokens, the scores that come of them, and what else the model makes of a text. */
+async function compareAll(engine: Engine, { cases, pairs }: MultiVectorGolden): Promise<Distance[]> {
+  const distances: Distance[] = []
+  for (const some of requestsOf(cases)) {
+    const { vectors } = await engine.embedMulti({ kind: 'embed_multi', ...taskOf(some) })
+    for (const [row, { tokens, kept }] of some.entries()) {
+      const expected = kept.flatMap((place) => tokens[place] ?? [])
+      distances.push(distance(vectors[row] ?? [], expected))
+    }
+  }
+  const textOf = (wanted: string) => cases.find(({ name }) => name === wanted)?.text ?? ''
+  for (const [query, some] of Map.groupBy(pairs, ([name]) => name)) {
+    const documents = some.map(([, name]) => textOf(name))
+    const task = { kind: 'rerank', model: undefined, query: textOf(query), documents } as const
+    const { scores } = await engine.rerank(task)
+    // Each by itself: one without vectors is far below the others.
+    for (const [index, [, , score]] of some.entries())
+      distances.push(distance(scores.subarray(index, index + 1), [score]))
+  }
+  for (const { text, dense, sparse = [] } of cases) {
+    if (dense === undefined) continue
+    distances.push(...(await embedAll(engine, { kind: 'embed', cases: [{ text, vector: dense }] })))
+    const dimensions = 1 + Math.max(0, ...sparse.map(([index]) => index))
+    distances.push(...(await weighAll(engine, { kind: 'sparse', dimensions, cases: [{ text, sparse }] })))
   }
   return distances
 }

@@ -12,13 +12,29 @@ export type LogEvent =
       loadMs: number
       maxBatchTokens: number
       unusedTensors: number
+      /** Whether it came from what an earlier start kept, where that was looked for. */
+      prepacked?: boolean
     }
+  /** Kept for the next start, as it lies in memory. */
+  | { event: 'prepacked'; model: string; bytes: number; ms: number }
+  | { event: 'prepacked_skipped'; model: string; reason: string }
+  | { event: 'prepacked_ignored'; model: string; reason: string }
   | { event: 'devices_chosen'; devices: readonly string[] }
   /** The longest row that the model takes, alone, was too much for the device. */
   | { event: 'longest_row_unfit'; model: string; device: string; maxTokens: number }
   | { event: 'batch_budget_changed'; model: string; maxBatchTokens: number }
   | { event: 'device_lost'; model: string; device: string; error: string }
+  /** Of a folder without weights: the ONNX file that stands for them. */
+  | { event: 'exported_chosen'; model: string; file: string; dtype: string }
   | { event: 'dtype_replaced'; model: string; requested: string; used: string; reason: string }
+  | {
+      event: 'int8_fidelity'
+      model: string
+      mode: string
+      meanCosine: number
+      leastCosine: number
+      texts: number
+    }
   | { event: 'backend_ignored'; requested: string }
   | { event: 'starting'; mode: string; version: string }
   | { event: 'listening'; address: string }

@@ -7,6 +7,7 @@ import { rerankAnswer } from './answers/rerank-answer.ts'
 import { DOCUMENT_FIELDS } from './cohere.ts'
 import type { Endpoint } from './dialect.ts'
 import { classify } from './infinity.ts'
+import { multiVector } from './jina.ts'
 import { embeddings } from './openai.ts'
 import { TEXT_FIELDS } from './openai.ts'
 import { readBody } from './requests/read-body.ts'
@@ -43,7 +44,12 @@ const rerank: Endpoint['answer'] = async ({ body }, service, options) => {
   }
 }
 
-const ANSWERS = { embed: embeddings.answer, rerank, classify: classify.answer }
+const ANSWERS = {
+  embed: embeddings.answer,
+  rerank,
+  classify: classify.answer,
+  multi_vector: multiVector.answer,
+}
 
 type JobTask = keyof typeof ANSWERS
 

@@ -93,6 +93,7 @@ function modelEntry(info: ModelInfo) {
     ...(info.dimensions === undefined ? {} : { dimensions: info.dimensions }),
     ...(info.labels.length === 0 ? {} : { labels: info.labels }),
     prompts: info.prompts,
+    ...(info.adapters.length === 0 ? {} : { adapters: info.adapters }),
     max_tokens: info.maxTokens,
     dtype: info.dtype,
     dtype_requested: info.dtypeRequested,

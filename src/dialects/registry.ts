@@ -3,12 +3,14 @@ import { inference } from './deepinfra.ts'
 import type { Endpoint } from './dialect.ts'
 import { byShape } from './huggingface.ts'
 import { classify, legacyMedia, rerank } from './infinity.ts'
+import { multiVector } from './jina.ts'
 import { reranking } from './mixedbread.ts'
 import { ranking } from './nvidia.ts'
 import { azureEmbeddings, embeddings, generation, model, models } from './openai.ts'
 import * as tei from './tei.ts'
 import { info } from './tei-info.ts'
 import { predict } from './tei-predict.ts'
+import { pooling } from './vllm-pooling.ts'
 import { score } from './vllm.ts'
 import { clusterAuth } from './xinference.ts'
 
@@ -40,7 +42,8 @@ export const DIALECTS: readonly Dialect[] = [
   { name: 'DeepInfra', endpoints: [inference] },
   { name: 'NVIDIA', endpoints: [ranking] },
   { name: 'Mixedbread', endpoints: [reranking] },
-  { name: 'vLLM', endpoints: [score] },
+  { name: 'Jina', endpoints: [multiVector] },
+  { name: 'vLLM', endpoints: [score, pooling] },
   { name: 'Xinference', endpoints: [clusterAuth] },
   { name: 'Hugging Face', endpoints: [byShape] },
 ]

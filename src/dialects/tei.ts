@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { shortenFloat32 } from '../base/float-text.ts'
 import { isGiven, isRecord } from '../base/json-value.ts'
-import type { CallOptions, Capability, DecodeTask, Service, TokenizeTask } from '../task.ts'
+import type { CallOptions, DecodeTask, Service, TokenizeTask } from '../task.ts'
 import { cosines } from './answers/cosines.ts'
 import { teiErrors } from './answers/error-shapes.ts'
 import { rank } from './answers/rerank-answer.ts'
@@ -49,13 +49,14 @@ export const embedAll: Endpoint = {
   ...COMMON,
   routes: ['/embed_all'],
   docs: {
-    summary: 'The vector of every token, special ones included, before pooling',
+    summary:
+      'The vector of every token, special ones included, before pooling; of a multi-vector model those that are compared',
     request: EmbedRequestBody,
     response: z.array(Vectors),
     example: { inputs: 'Hello world' },
   },
   async answer(asked, service, options) {
-    const { task } = await readEmbed(asked, service, options)
+    const { task } = await readEmbed(asked, service, options, 'embed_tokens')
     const { model, texts, prompt, truncate, maxTokens } = task
     const asking = { kind: 'embed_tokens', model, texts, prompt, truncate, maxTokens } as const
     const { tokens, width } = await service.embedTokens(asking, options)
@@ -109,7 +110,7 @@ function readEmbed(
   { body, pathModel }: EndpointRequest,
   service: Service,
   options: CallOptions,
-  purpose: Capability = 'embed',
+  purpose: DecodeTask['purpose'] = 'embed',
 ) {
   return readEmbedRequest({
     body,

@@ -63,11 +63,11 @@ export const score = endpoint({
   },
 })
 
-/** Whether a model that reranks is named, or, where none that is served is named, is there. */
+/** Whether a model that reranks and embeds nothing is named, or, where none that is served is named, is there. */
 function canRerank(service: Service, name: string | undefined): boolean {
   const named = findServed(service, name)
   const able = named === undefined ? service.models() : [named]
-  return able.some(({ capabilities }) => capabilities.includes('rerank'))
+  return able.some(({ capabilities }) => capabilities.includes('rerank') && !capabilities.includes('embed'))
 }
 
 function rerank(task: RerankTask, service: Service, options: CallOptions) {

@@ -2,6 +2,7 @@ import type {
   CallOptions,
   ClassifyTask,
   DecodeTask,
+  EmbedMultiTask,
   EmbedSparseTask,
   EmbedTask,
   EmbedTokensTask,
@@ -59,6 +60,10 @@ export class WatchedService implements Service {
 
   async embedTokens(task: EmbedTokensTask, options?: CallOptions) {
     return this.#note(await this.#service.embedTokens(task, options), task.texts)
+  }
+
+  async embedMulti(task: EmbedMultiTask, options?: CallOptions) {
+    return this.#note(await this.#service.embedMulti(task, options), task.texts)
   }
 
   async embedSparse(task: EmbedSparseTask, options?: CallOptions) {

@@ -9,6 +9,7 @@ import { classify } from './tasks/classify.ts'
 import type { ClientIds } from './tasks/decode.ts'
 import { decode } from './tasks/decode.ts'
 import { embed } from './tasks/embed.ts'
+import { embedMulti } from './tasks/embed-multi.ts'
 import { embedSparse } from './tasks/embed-sparse.ts'
 import { embedTokens } from './tasks/embed-tokens.ts'
 import { rerank } from './tasks/rerank.ts'
@@ -21,6 +22,8 @@ export interface EngineOptions extends ServedModelOptions, ClientIds {}
 export interface Engine extends Service {
   /** Undefined: no results are kept. */
   readonly cacheStats: () => CacheStats | undefined
+  /** Told to stop: what is nearly done is finished first. What comes is still taken. */
+  readonly drain: () => void
   readonly close: () => Promise<void>
 }
 
@@ -37,7 +40,8 @@ export function openEngine(models: readonly LoadedModel[], options: EngineOption
       run(findModel(served, operation, task.model), task, options)
   return {
     embed: on('embed', embed),
-    embedTokens: on('embed', embedTokens),
+    embedTokens: on('embed_tokens', embedTokens),
+    embedMulti: on('multi_vector', embedMulti),
     embedSparse: on('embed_sparse', embedSparse),
     rerank: on('rerank', rerank),
     classify: on('classify', classify),
@@ -48,6 +52,7 @@ export function openEngine(models: readonly LoadedModel[], options: EngineOption
     },
     models: () => served.map(describe),
     cacheStats: () => cache?.stats,
+    drain: () => served.forEach(({ lane }) => lane.drain()),
     close: async () => {
       await Promise.all(served.map(({ lane }) => lane.close()))
     },

@@ -5,13 +5,16 @@ import { quoteName } from './quote-name.ts'
 const VERBS: Readonly<Record<Capability, string>> = {
   embed: 'embeds',
   embed_sparse: 'makes sparse vectors',
+  multi_vector: 'makes multi-vectors (/v1/multi-vector)',
   rerank: 'reranks',
   classify: 'classifies',
 }
 
 const DOINGS: Readonly<Record<Operation, string>> = {
   embed: 'embed',
+  embed_tokens: 'give the vectors of tokens',
   embed_sparse: 'make sparse vectors',
+  multi_vector: 'make multi-vectors',
   rerank: 'rerank',
   classify: 'classify',
   tokenize: 'tokenize',
@@ -19,7 +22,7 @@ const DOINGS: Readonly<Record<Operation, string>> = {
 }
 
 /** A task, or what any model can do for its tokenizer's sake. */
-export type Operation = Capability | 'tokenize' | 'decode'
+export type Operation = Capability | 'embed_tokens' | 'tokenize' | 'decode'
 
 interface Known {
   readonly info: ModelInfo
@@ -68,8 +71,12 @@ export function findModel<M extends Known>(
 
 function modelsThatCan<M extends Known>(models: readonly M[], task: Operation): readonly M[] {
   if (isForAll(task)) return models
-  return models.filter(({ info }) => info.capabilities.includes(task))
+  const capabilities = task === 'embed_tokens' ? WITH_TOKENS : [task]
+  return models.filter(({ info }) => capabilities.some((one) => info.capabilities.includes(one)))
 }
+
+/** What models do that have vectors of tokens to give; where several could be meant, the first of it is. */
+const WITH_TOKENS: readonly Capability[] = ['embed', 'multi_vector']
 
 function isForAll(task: Operation): task is 'tokenize' | 'decode' {
   return task === 'tokenize' || task === 'decode'
@@ -86,8 +93,9 @@ function tokenizing<M extends Known>(models: readonly M[], name: string | undefi
 }
 
 /** The only one that was made for the task: a reranker classifies as well, but who wants labels means a classifier. */
-function specialist<M extends Known>(models: readonly M[], task: Capability): M | undefined {
-  const [first, another] = models.filter(({ info }) => info.capabilities[0] === task)
+function specialist<M extends Known>(models: readonly M[], task: Capability | 'embed_tokens'): M | undefined {
+  const capability = task === 'embed_tokens' ? WITH_TOKENS[0] : task
+  const [first, another] = models.filter(({ info }) => info.capabilities[0] === capability)
   return another === undefined ? first : undefined
 }
 

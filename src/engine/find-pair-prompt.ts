@@ -34,6 +34,6 @@ export function findPairPrompt(
 }
 
 /** An instruction is a sentence; what follows it begins apart. */
-function spaced(instruction: string): string {
+export function spaced(instruction: string): string {
   return /\s$/.test(instruction) ? instruction : `${instruction} `
 }

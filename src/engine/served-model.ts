@@ -7,6 +7,7 @@ import type { Tokenizer } from '../tokenize/tokenizer.ts'
 import type { ReuseSource } from './model-lane.ts'
 import { ModelLane } from './model-lane.ts'
 import type { ResultCache } from './result-cache.ts'
+import { Turns } from './turns.ts'
 
 export interface LoadedModel {
   readonly spec: ModelSpec
@@ -23,6 +24,8 @@ export interface LoadedModel {
 export interface ServedModelOptions {
   /** Items that may wait for a model. */
   readonly queueSize: number
+  /** Tokens that may wait for a model; undefined: as many as the items can have. */
+  readonly queueTokens?: number | undefined
   readonly now?: () => number
   /** Told of every batch that ran, with the name of its model. */
   readonly onBatch?: ((model: string, batch: BatchFacts) => void) | undefined
@@ -38,6 +41,8 @@ export interface ServedModelOptions {
 export interface ServedModel {
   readonly model: LoadedModel
   readonly lane: ModelLane
+  /** Of requests whose rows are scored on this thread. */
+  readonly scoreTurns: Turns
   /** As it was when it was ready; `describe` has its state of now. */
   readonly info: ModelInfo
 }
@@ -45,6 +50,8 @@ export interface ServedModel {
 export function serveModel(model: LoadedModel, options: ServedModelOptions): ServedModel {
   const { queueSize, now = () => performance.now(), onBatch, cache, onReuse, onBudget } = options
   const { runner, names, batchSize } = model
+  // Unless told none is refused that would find room by its items.
+  const { queueTokens = queueSize * runner.limits.maxTokens } = options
   const maxBatchTokens = model.maxBatchTokens ?? runner.batchTokens
   const [name] = names
   const lane = new ModelLane({
@@ -56,13 +63,14 @@ export function serveModel(model: LoadedModel, options: ServedModelOptions): Ser
       maxPaddedTokens: PADDING_FACTOR * maxBatchTokens,
     },
     queueSize,
+    queueTokens,
     now,
     onBatch: (batch) => onBatch?.(name, batch),
     cache,
     onReuse: (itemCount, source) => onReuse?.(name, itemCount, source),
     onBudget: (maxTokens) => onBudget?.(name, maxTokens),
   })
-  return { model, lane, info: infoOf(model, { lane, queueSize, maxBatchTokens }) }
+  return { model, lane, scoreTurns: new Turns(), info: infoOf(model, { lane, queueSize, maxBatchTokens }) }
 }
 
 /** What is said of a model, as it is now. */
@@ -79,7 +87,7 @@ interface Queue {
 
 function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue): ModelInfo {
   const { spec, runner, tokenizer, names, batchSize, dtypeRequested } = model
-  const { head, prompts } = spec
+  const { head, prompts, adapters = [] } = spec
   const { vectorWidth, maxTokens } = runner.limits
   const [id, ...aliases] = names
   const cut = head.kind === 'embedding' ? spec.truncateDimensions : undefined
@@ -91,7 +99,8 @@ function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue):
     pooling: poolingOf(head),
     labels: head.kind === 'classification' ? head.labels : [],
     prompts: Object.keys(prompts),
-    maxTokens: Math.min(spec.tokenizer.maxTokens ?? Infinity, maxTokens),
+    adapters,
+    maxTokens: Math.min(ownMaxTokens(spec) ?? Infinity, maxTokens),
     dtype: runner.dtype,
     dtypeRequested,
     provider: runner.provider,
@@ -104,14 +113,28 @@ function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue):
   }
 }
 
+/** A multi-vector model's documents are cut as its files say, whatever its tokenizer would take. */
+function ownMaxTokens({ head, tokenizer }: ModelSpec): number | undefined {
+  const own = head.kind === 'multi_vector' ? head.rules.document.maxTokens : undefined
+  return own ?? tokenizer.maxTokens
+}
+
 function poolingOf(head: Head): string | undefined {
-  if (head.kind === 'classification') return undefined
+  if (head.kind === 'classification' || head.kind === 'multi_vector') return undefined
   if (head.kind === 'sparse') return 'splade'
   return head.steps.flatMap((step) => (step.kind === 'pooling' ? step.modes : [])).join('+')
 }
 
+const SPARSE: readonly Capability[] = ['embed_sparse']
+/** Of models that compare texts token by token. */
+const COMPARED: readonly Capability[] = ['multi_vector', 'rerank']
+
 function capabilitiesOf({ head }: ModelSpec, joinsPairs: boolean): Capability[] {
-  if (head.kind === 'embedding') return head.lexical === undefined ? ['embed'] : ['embed', 'embed_sparse']
+  if (head.kind === 'embedding') {
+    const { lexical, multiVector } = head
+    return ['embed', ...(lexical ? SPARSE : []), ...(multiVector ? COMPARED : [])]
+  }
+  if (head.kind === 'multi_vector') return [...COMPARED]
   if (head.kind === 'sparse') return ['embed_sparse']
   return head.labels.length === 1 && joinsPairs ? ['rerank', 'classify'] : ['classify']
 }

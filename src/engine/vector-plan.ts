@@ -1,8 +1,9 @@
 import { ServerError } from '../errors.ts'
 import type { ModelSpec } from '../model/spec.ts'
-import type { EmbedTask } from '../task.ts'
+import type { EmbedMultiTask, EmbedTask } from '../task.ts'
 import { findRoute } from './find-route.ts'
 import type { ServedModel } from './served-model.ts'
+import { multiWidth } from './token-kind.ts'
 
 /** How rows as the device gives them become the vectors that a client asked for. */
 export interface VectorPlan {
@@ -26,6 +27,23 @@ export function planVectors(served: ServedModel, task: EmbedTask): VectorPlan {
   return { rowWidth, start, vectorWidth, dimensions, norm: normOf(served, task, dimensions) }
 }
 
+/** Of vectors that stand for tokens. Throws `invalid_request` where the model has not that many dimensions, or kept no lengths. */
+export function planTokenVectors(served: ServedModel, task: Omit<EmbedMultiTask, 'kind'>): VectorPlan {
+  const width = multiWidth(served)
+  const { dimensions: asked, normalize } = task
+  const { head } = served.model.spec
+  const isNormalized = head.kind !== 'multi_vector' || head.steps.at(-1)?.kind === 'normalize'
+  if (normalize === false && isNormalized) {
+    throw new ServerError(
+      'invalid_request',
+      `normalize is false; ${served.info.id} normalizes the vectors of tokens, and what length they had is not kept`,
+    )
+  }
+  const dimensions = checkDimensions(served, asked ?? width, width)
+  const isUnit = normalize === true ? !isNormalized || dimensions < width : isNormalized && dimensions < width
+  return { rowWidth: width, vectorWidth: width, dimensions, norm: isUnit ? 'unit' : 'kept' }
+}
+
 /** Routes stand side by side in a row, in their order. */
 function startOf({ head }: ModelSpec, rowWidth: number, { prompt }: EmbedTask): number {
   if (head.kind !== 'embedding' || head.routes === undefined) return 0
@@ -46,9 +64,13 @@ function normOf(
   return isNormalized && isCut && asked !== undefined ? 'unit' : 'kept'
 }
 
-function findDimensions({ info, model }: ServedModel, asked: number | undefined): number {
+function findDimensions(served: ServedModel, asked: number | undefined): number {
+  const { info, model } = served
   const width = model.runner.limits.vectorWidth
-  if (asked === undefined) return info.dimensions ?? width
+  return asked === undefined ? (info.dimensions ?? width) : checkDimensions(served, asked, width)
+}
+
+function checkDimensions({ info }: ServedModel, asked: number, width: number): number {
   if (asked >= 1 && asked <= width) return asked
   throw new ServerError('invalid_request', `dimensions is ${asked}; ${info.id} has 1 to ${width}`)
 }

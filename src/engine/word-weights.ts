@@ -2,19 +2,21 @@ import type { LexicalHead } from '../model/spec.ts'
 
 export interface WeighedRow {
   readonly ids: Int32Array
-  /** [tokens, width], the weight of each at its end. */
+  /** [tokens, width] */
   readonly tokens: Float32Array
   readonly width: number
+  /** Where in a token's numbers its weight stands. */
+  readonly weightAt: number
 }
 
 /** A row's words and their weights in turn, by ascending id: of a word that stands in several places the greatest. */
 export function weighWords(
-  { ids, tokens, width }: WeighedRow,
+  { ids, tokens, width, weightAt }: WeighedRow,
   { skippedIds }: Pick<LexicalHead, 'skippedIds'>,
 ): Float32Array {
   const weights = new Map<number, number>()
   for (const [place, id] of ids.entries()) {
-    const weight = tokens[(place + 1) * width - 1] as number
+    const weight = tokens[place * width + weightAt] as number
     if (weight > (weights.get(id) ?? 0) && !skippedIds.includes(id)) weights.set(id, weight)
   }
   return Float32Array.from([...weights].sort(([a], [b]) => a - b).flat())

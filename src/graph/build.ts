@@ -1,5 +1,6 @@
 import { ServerError } from '../errors.ts'
 import type { ModelSpec } from '../model/spec.ts'
+import { buildExported } from './build-exported.ts'
 import { GraphBuilder } from './builder.ts'
 import { checkGraph } from './check.ts'
 import { ConfigReader } from './config-reader.ts'
@@ -12,6 +13,7 @@ import { buildClassifier } from './heads/classifier.ts'
 import type { EmbeddingShop } from './heads/embedding.ts'
 import { buildEmbeddingHead } from './heads/embedding.ts'
 import type { HeadOutputs } from './heads/head-outputs.ts'
+import { buildMultiVector, unseenIdOf } from './heads/multi-vector.ts'
 import type { LanguageHeadPlan } from './heads/sparse.ts'
 import { buildSparse } from './heads/sparse.ts'
 import { OUTPUT_TENSOR, buildAnswers } from './heads/yes-no.ts'
@@ -19,7 +21,7 @@ import type { Value } from './ir.ts'
 import type { EncoderPlan } from './layers/encoder-plan.ts'
 import type { Workshop } from './layers/encoder.ts'
 import { buildEncoder } from './layers/encoder.ts'
-import type { TargetName } from './target.ts'
+import type { Target, TargetName } from './target.ts'
 import { TARGETS } from './target.ts'
 import { TensorTable } from './tensor-table.ts'
 
@@ -28,18 +30,31 @@ import { TensorTable } from './tensor-table.ts'
  * `model_invalid` (tensor missing, unknown, or of the wrong shape) or `graph_invalid` (our own mistake).
  */
 export function buildGraph(spec: ModelSpec, target: TargetName): CompiledGraph {
+  if (spec.exported !== undefined) return buildExported(spec, spec.exported, target)
+  return compile(spec, TARGETS[target])
+}
+
+/** With any kernels. `tokensOf`: what is in place of the tokens' vectors, of the finished graph. */
+export function compile(
+  spec: ModelSpec,
+  { kernels, headKernels }: Pick<Target, 'kernels' | 'headKernels'>,
+  tokensOf?: (b: GraphBuilder) => Value,
+): CompiledGraph {
   const family = findFamily(spec)
   const config = new ConfigReader(spec.name, spec.config)
   const plan = family.plan(config)
-  const tensors = new TensorTable(spec, family)
-  const { kernels, headKernels } = TARGETS[target]
+  const tensors = new TensorTable(spec, family, plan.adapters)
   const b = new GraphBuilder()
 
-  const shop = { b, tensors, kernels, headKernels }
+  const unseenId = unseenIdOf(spec.head)
+  if (unseenId !== undefined) expectHideable(spec, plan)
+  const shop = { b, tensors, kernels, headKernels, hidesUnseen: unseenId !== undefined }
   const layers: Value[] = []
   const states = buildEncoder(shop, plan, (layer) => layers.push(layer))
   const headShop = { ...shop, layers, kernels: headKernels }
-  const { output, vectorWidth, tokens, padId } = buildHead(headShop, states, { spec, family, config, plan })
+  const head = buildHead(headShop, states, { spec, family, config, plan })
+  const { output, vectorWidth, padId } = head
+  const tokens = tokensOf === undefined ? head.tokens : tokensOf(b)
   const unusedTensors = tensors.unused(family.body, family.ignored)
   const graph = b.finish({ [OUTPUT]: output, ...(tokens && { [TOKENS]: tokens }) })
   checkGraph(graph)
@@ -47,6 +62,8 @@ export function buildGraph(spec: ModelSpec, target: TargetName): CompiledGraph {
     graph,
     inputs: b.roles,
     padId: plan.embeddings.positions?.padId ?? padId,
+    unseenId,
+    adapterCount: b.roles.includes('adapters') ? plan.adapters?.count : undefined,
     lengthStep: b.lengthStep,
     window: widestWindow(plan),
     outputWidth: output.shape[1] as number,
@@ -65,6 +82,16 @@ function widestWindow({ layers }: EncoderPlan): number | undefined {
   return windows.length === 0 ? undefined : Math.max(...windows)
 }
 
+/** Throws `model_unsupported` for bodies that would treat tokens that nobody sees otherwise in their embeddings, too. */
+function expectHideable({ name, modelType }: ModelSpec, plan: EncoderPlan): void {
+  const masksEmbeddings = plan.layers.some(({ attention: { bias } }) => bias?.kind === 'disentangled')
+  if (!masksEmbeddings) return
+  throw new ServerError(
+    'model_unsupported',
+    `${name}: queries are filled up with tokens that are not attended to, which models of model_type "${modelType}" are not supported with`,
+  )
+}
+
 interface HeadContext {
   readonly spec: ModelSpec
   readonly family: Family
@@ -79,6 +106,7 @@ function buildHead(
 ): HeadOutputs {
   const { head } = spec
   if (head.kind === 'embedding') return buildEmbeddingHead(shop, states, head)
+  if (head.kind === 'multi_vector') return buildMultiVector(shop, states, head)
   if (head.kind === 'sparse') {
     const languageHead = languageHeadOf(family, spec, config)
     return buildSparse(shop, states, { plan: languageHead, body: plan, head })

@@ -3,7 +3,18 @@ import { ServerError } from '../errors.ts'
 import type { TensorRef } from '../model/spec.ts'
 import type { InputRole } from './contract.ts'
 import { INPUTS } from './contract.ts'
-import type { Attribute, Dtype, Graph, GraphNode, Initializer, Shape, Value, WeightRecipe } from './ir.ts'
+import type {
+  Attribute,
+  Dtype,
+  Graph,
+  GraphNode,
+  Initializer,
+  Int8Recipe,
+  Shape,
+  Value,
+  WeightRecipe,
+} from './ir.ts'
+import { int8Shape } from './int8-recipe.ts'
 import { ONNX_TYPES, formatShape } from './ir.ts'
 import { inferOutputs } from './ops.ts'
 import { prune } from './prune.ts'
@@ -11,6 +22,7 @@ import { TENSOR_DTYPES, shapeOf, tensorOf } from './recipe.ts'
 
 export class GraphBuilder {
   readonly #inputs = new Map<InputRole, Value>()
+  readonly #given: Value[] = []
   readonly #initializers: Initializer[] = []
   readonly #nodes: GraphNode[] = []
   readonly #shared = new Map<string, Value>()
@@ -40,11 +52,21 @@ export class GraphBuilder {
     return value
   }
 
+  /** An input that no role fills: whoever runs the graph has it from elsewhere. */
+  given(value: Value): Value {
+    this.#given.push(value)
+    return value
+  }
+
   /** A tensor of the model's files, in the dtype it is stored in. The same tensor is listed once. */
   tensor(ref: TensorRef): Value {
+    if (ref.strides !== undefined) return this.#inRows(ref)
     // A whole tensor and its first block of rows begin at the same place.
     return this.share(`${ref.file}:${ref.byteOffset} ${ref.dtype}${formatShape(ref.shape)}`, () => {
-      const value = { name: this.#name('w'), dtype: TENSOR_DTYPES[ref.dtype], shape: ref.shape }
+      const dtype = TENSOR_DTYPES[ref.dtype]
+      if (dtype === undefined)
+        throw new ServerError('graph_invalid', `no graph holds a tensor of ${ref.dtype} as it is`)
+      const value = { name: this.#name('w'), dtype, shape: ref.shape }
       this.#initializers.push({ value, source: ref })
       return value
     })
@@ -64,9 +86,27 @@ export class GraphBuilder {
     })
   }
 
+  /** No graph knows of strides: the tensor is made anew, row by row. */
+  #inRows(ref: TensorRef): Value {
+    const dtype = TENSOR_DTYPES[ref.dtype]
+    if (dtype !== 'f32' && dtype !== 'f16' && dtype !== 'bf16')
+      throw new ServerError('graph_invalid', `no tensor of ${ref.dtype} has strides`)
+    return this.weight({ dtype, parts: [{ values: ref, scale: undefined }] })
+  }
+
+  /** A part of a linear layer in 8 bits. The same part is listed once. */
+  int8(recipe: Int8Recipe): Value {
+    return this.share(`int8 ${JSON.stringify(recipe)}`, () => {
+      const dtype = recipe.makes === 'codes' ? 'i8' : 'f32'
+      const value: Value = { name: this.#name('w'), dtype, shape: int8Shape(recipe) }
+      this.#initializers.push({ value, source: recipe })
+      return value
+    })
+  }
+
   /** A small constant carried by the graph itself. */
-  constant(values: Int32Array | BigInt64Array | Float32Array, shape: Shape): Value {
-    const dtype = values instanceof Float32Array ? 'f32' : values instanceof Int32Array ? 'i32' : 'i64'
+  constant(values: Int32Array | BigInt64Array | Float32Array | Uint8Array, shape: Shape): Value {
+    const dtype = constantDtype(values)
     const count = shape.reduce<number>((product, dim) => product * Number(dim), 1)
     if (count !== values.length) {
       throw new ServerError('graph_invalid', `${values.length} values do not fill ${formatShape(shape)}`)
@@ -146,7 +186,7 @@ export class GraphBuilder {
     const names = new Map(Object.entries(outputs).map(([name, value]) => [value.name, name]))
     const renamed = (name: string): string => names.get(name) ?? name
     return {
-      inputs: [...this.#inputs.values()],
+      inputs: [...this.#given, ...this.#inputs.values()],
       initializers: this.#initializers,
       nodes: prune(this.#nodes, names.keys()).map((node) => ({
         ...node,
@@ -175,4 +215,10 @@ export class GraphBuilder {
   #name(kind: string): string {
     return `${kind}${this.#count++}`
   }
+}
+
+function constantDtype(values: Int32Array | BigInt64Array | Float32Array | Uint8Array): Dtype {
+  if (values instanceof Float32Array) return 'f32'
+  if (values instanceof Uint8Array) return 'u8'
+  return values instanceof Int32Array ? 'i32' : 'i64'
 }

@@ -9,6 +9,8 @@ export const INPUTS = {
   ids: { dtype: 'i32', shape: ['T'] },
   /** 0 for the first text of a row, 1 for the second text of a pair, as the tokenizer's template says. */
   types: { dtype: 'i32', shape: ['T'] },
+  /** Index of the adapter that each token's row goes through; -1 for none. */
+  adapters: { dtype: 'i32', shape: ['T'] },
   /** Index of a token within its row. */
   positions: { dtype: 'i32', shape: ['T'] },
   /** Place of a token among those of its row that are no padding tokens, from 1; 0 for a padding token in a text. */
@@ -26,6 +28,10 @@ export const INPUTS = {
   padded_places: { dtype: 'i32', shape: ['B', 'S'] },
   /** Tokens of each row, minus one: what GroupQueryAttention calls seqlens_k. */
   last_positions: { dtype: 'i32', shape: ['B'] },
+  /** As last_positions, of the tokens that others see: without those at a row's end of the graph's `unseenId`. */
+  last_seen_positions: { dtype: 'i32', shape: ['B'] },
+  /** How many tokens each stands behind the last of its row that others see; 0 for those that are seen. */
+  unseen_distances: { dtype: 'i32', shape: ['T'] },
   /** 0, 1, 2 …: all positions up to S. */
   steps: { dtype: 'i32', shape: ['S'] },
   /** S itself: tokens of the longest row, rounded up to what the graph's kernels want. */
@@ -39,6 +45,8 @@ export const INPUTS = {
   packed_pieces: { dtype: 'i32', shape: ['T'] },
   /** Tokens of each piece, minus one. */
   last_piece_positions: { dtype: 'i32', shape: ['P'] },
+  /** As last_seen_positions, of each piece; 0 for a piece none of whose tokens is seen. */
+  last_seen_piece_positions: { dtype: 'i32', shape: ['P'] },
   /** 0, 1, 2 …: all positions up to C. */
   piece_steps: { dtype: 'i32', shape: ['C'] },
   /** C itself. */
@@ -57,6 +65,14 @@ export const INPUTS = {
   mean_sqrt_weights: { dtype: 'f32', shape: ['B', 'T'] },
   /** (i + 1) / sum(i + 1), i the index within the row. */
   position_weights: { dtype: 'f32', shape: ['B', 'T'] },
+  /** Of exported models, whose rows are padded: ids, then the graph's `padId` or 0. */
+  padded_ids: { dtype: 'i32', shape: ['B', 'S'] },
+  /** As types; 0 past the end of a row. */
+  padded_types: { dtype: 'i32', shape: ['B', 'S'] },
+  /** 0, 1, 2 … in each row, and past its end. */
+  padded_positions: { dtype: 'i32', shape: ['B', 'S'] },
+  /** 1 for tokens that others see, 0 for tokens at a row's end of the graph's `unseenId` and past the end of a row. */
+  padded_seen: { dtype: 'i32', shape: ['B', 'S'] },
 } as const satisfies Record<string, { dtype: Dtype; shape: Shape }>
 
 export type InputRole = keyof typeof INPUTS
@@ -67,15 +83,41 @@ export type InputRole = keyof typeof INPUTS
  */
 export const OUTPUT = 'output'
 
-/** [T, H] float32, of embedding models: what the encoder makes of each token. Costs nothing unless it is fetched. */
+/**
+ * [T, H] float32, of embedding models: what the encoder makes of each token; of models whose tokens are compared, their
+ * vectors. Costs nothing unless it is fetched.
+ */
 export const TOKENS = 'tokens'
+
+/** What an exported model made of the batch, of graphs that begin there: no role fills it. */
+export const STATES = 'states'
+
+/** How the exported model before a graph is run. */
+export interface ExportedBody {
+  readonly inputs: readonly ExportedInput[]
+  /** The one of its outputs that becomes `states`, in float32. */
+  readonly output: { readonly name: string; readonly shape: Shape }
+}
+
+export interface ExportedInput {
+  /** The model's own name for it. */
+  readonly name: string
+  readonly role: InputRole
+  readonly dtype: 'i32' | 'i64'
+}
 
 export interface CompiledGraph {
   /** Large initializers point into the model's own files, or are recipes still to be carried out. */
   readonly graph: Graph
   readonly inputs: readonly InputRole[]
+  /** Undefined: the graph is the whole model. Else its roles are among `inputs`, too. */
+  readonly body?: ExportedBody
   /** The token that `counted_positions` and `last_counted_rows` do not count, of graphs that ask for them. */
   readonly padId?: number | undefined
+  /** Tokens of this id at the end of a row are seen by no token, of graphs that ask how many those are. */
+  readonly unseenId?: number | undefined
+  /** How many adapters there are, of graphs that ask for those of tokens. */
+  readonly adapterCount?: number | undefined
   /** S is a multiple of it. */
   readonly lengthStep: number
   /** How far the attention of graphs that ask for pieces sees at most. */

@@ -1,6 +1,7 @@
 /** The graph as an ONNX ModelProto: protocol buffers, onnx.proto of ONNX 1.19, written by hand because we need ten messages. */
 import { ServerError } from '../errors.ts'
 import type { TensorRef } from '../model/spec.ts'
+import { isInt8Recipe } from './int8-recipe.ts'
 import type { Attribute, Graph, GraphNode, Initializer, Value } from './ir.ts'
 import { ONNX_TYPES } from './ir.ts'
 import { OPERATORS } from './ops.ts'
@@ -77,7 +78,7 @@ function writeInitializer(message: Message, { value, source }: Initializer): voi
   message.int(2, ONNX_TYPES[value.dtype])
   message.text(8, value.name)
   if (source instanceof Uint8Array) message.raw(9, source)
-  else if (isRecipe(source))
+  else if (isRecipe(source) || isInt8Recipe(source))
     throw new ServerError('graph_invalid', `the numbers of ${value.name} have not been made yet`)
   else writeLocation(message, source)
 }

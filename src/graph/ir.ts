@@ -6,11 +6,12 @@
 import type { TensorRef } from '../model/spec.ts'
 import type { Matrix } from './matrix.ts'
 
-export type Dtype = 'f32' | 'f16' | 'bf16' | 'i8' | 'i32' | 'i64' | 'bool'
+export type Dtype = 'f32' | 'f16' | 'bf16' | 'u8' | 'i8' | 'i32' | 'i64' | 'bool'
 
 /** TensorProto.DataType of ONNX. */
 export const ONNX_TYPES: Readonly<Record<Dtype, number>> = {
   f32: 1,
+  u8: 2,
   i8: 3,
   i32: 6,
   i64: 7,
@@ -63,10 +64,24 @@ export interface WeightRecipe {
   readonly plusOne?: boolean
 }
 
+/**
+ * A part of a linear layer in 8 bits, made of its weight and of what calibration found of its input, before the session is
+ * (`runtime/int8/`). With smoothing an input is divided by s and the weight's columns are multiplied with it, so that
+ * columns far larger than the others do not take all of the codes.
+ */
+export interface Int8Recipe {
+  /** `codes` [K, N] int8; `scales` [N]; `reciprocals` 1 / s [K]; `coarse` and `fine`: steps of an input's two codes, scalars. */
+  readonly makes: 'codes' | 'scales' | 'reciprocals' | 'coarse' | 'fine'
+  /** Weights [rows, K] one below the other: N rows in all. */
+  readonly weights: readonly Matrix[]
+  /** α of s = greatest input^α / greatest weight^(1 − α), column by column; undefined: s is 1. */
+  readonly smoothing: number | undefined
+}
+
 export interface Initializer {
   readonly value: Value
   /** Bytes in a file, used where they lie; or still to be made; or carried by the graph itself. */
-  readonly source: TensorRef | WeightRecipe | Uint8Array
+  readonly source: TensorRef | WeightRecipe | Int8Recipe | Uint8Array
 }
 
 export interface Graph {

@@ -4,10 +4,14 @@ import type { TensorDtype, TensorRef } from '../model/spec.ts'
 import type { Dtype, Graph, Initializer, WeightRecipe } from './ir.ts'
 import { joinNeighbours } from './matrix.ts'
 
-export const TENSOR_DTYPES = { F32: 'f32', F16: 'f16', BF16: 'bf16', I8: 'i8' } as const satisfies Record<
-  TensorDtype,
-  Dtype
->
+/** fp8 has none: no kernel in use reads it, and what is made of it is a recipe. */
+export const TENSOR_DTYPES: Readonly<Record<TensorDtype, Dtype | undefined>> = {
+  F32: 'f32',
+  F16: 'f16',
+  BF16: 'bf16',
+  I8: 'i8',
+  F8_E4M3: undefined,
+}
 
 /** The tensor that a recipe comes to where the file holds its very bytes: nothing is copied then. */
 export function tensorOf({ dtype, parts, turnRows, plusOne }: WeightRecipe): TensorRef | undefined {

@@ -1,5 +1,7 @@
 import type { Kernels } from './kernels.ts'
 import { cpuF32 } from './targets/cpu-f32.ts'
+import type { Int8Mode } from './targets/cpu-int8.ts'
+import { int8Kernels } from './targets/cpu-int8.ts'
 import { cudaKernels } from './targets/cuda.ts'
 
 export type Provider = 'cpu' | 'cuda'
@@ -11,7 +13,9 @@ export interface Target {
   readonly headKernels: Kernels
   readonly provider: Provider
   /** What activations are computed in. */
-  readonly dtype: 'fp32' | 'fp16' | 'bf16'
+  readonly dtype: 'fp32' | 'fp16' | 'bf16' | 'int8'
+  /** Of int8: what stands between its speed and its fidelity. */
+  readonly int8Mode?: Int8Mode
   /** Batches under way at once so that the device never waits for JavaScript. */
   readonly depth: number
   /** Tokens of a batch where nobody says otherwise; on CUDA the most that are tried. */
@@ -31,18 +35,21 @@ const CUDA = {
   maxBatchTokens: 65_535,
 } as const satisfies Partial<Target>
 
+const CPU = {
+  provider: 'cpu',
+  headKernels: cpuF32,
+  // A batch lasts tens of milliseconds: the next is formed when it ends, so that whoever came meanwhile is in it.
+  depth: 1,
+  // Activations of a small batch stay in the cache: larger ones are no faster, and make a newcomer wait.
+  batchTokens: 512,
+  maxBatchTokens: Infinity,
+} as const satisfies Partial<Target>
+
 export const TARGETS = {
-  'cpu-f32': {
-    kernels: cpuF32,
-    headKernels: cpuF32,
-    provider: 'cpu',
-    dtype: 'fp32',
-    // A batch lasts tens of milliseconds: the next is formed when it ends, so that whoever came meanwhile is in it.
-    depth: 1,
-    // Activations of a small batch stay in the cache: larger ones are no faster, and make a newcomer wait.
-    batchTokens: 512,
-    maxBatchTokens: Infinity,
-  },
+  'cpu-f32': { ...CPU, kernels: cpuF32, dtype: 'fp32' },
+  'cpu-int8-fast': { ...CPU, kernels: int8Kernels('fast'), dtype: 'int8', int8Mode: 'fast' },
+  'cpu-int8-balanced': { ...CPU, kernels: int8Kernels('balanced'), dtype: 'int8', int8Mode: 'balanced' },
+  'cpu-int8-faithful': { ...CPU, kernels: int8Kernels('faithful'), dtype: 'int8', int8Mode: 'faithful' },
   'cuda-f32': { ...CUDA, kernels: cudaKernels('f32'), dtype: 'fp32' },
   'cuda-f16': { ...CUDA, kernels: cudaKernels('f16'), dtype: 'fp16' },
   'cuda-bf16': { ...CUDA, kernels: cudaKernels('bf16'), dtype: 'bf16' },

@@ -2,18 +2,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
 import { readJson } from './json-file.ts'
-
-const QuantizationGroup = z.looseObject({
-  format: z.string().nullish(),
-  // weights alone: quantized activations would be other arithmetic
-  input_activations: z.null().optional(),
-  weights: z.looseObject({
-    num_bits: z.number(),
-    type: z.string(),
-    symmetric: z.boolean(),
-    strategy: z.string(),
-  }),
-})
+import { QuantizationJson, expectKnownQuantization } from './quantization-json.ts'
 
 const ConfigJson = z.looseObject({
   model_type: z.string(),
@@ -25,13 +14,7 @@ const ConfigJson = z.looseObject({
   output_hidden_states: z.boolean().nullish(),
   sentence_transformers: z.looseObject({ activation_fn: z.string().nullish() }).nullish(),
   sbert_ce_default_activation_function: z.string().nullish(),
-  quantization_config: z
-    .looseObject({
-      quant_method: z.string(),
-      format: z.string().nullish(),
-      config_groups: z.record(z.string(), z.unknown()).nullish(),
-    })
-    .nullish(),
+  quantization_config: QuantizationJson.nullish(),
 })
 
 export type ConfigJson = z.infer<typeof ConfigJson>
@@ -41,7 +24,7 @@ export async function readConfig(folder: string, model: string): Promise<ConfigJ
   const config = await readJson(join(folder, 'config.json'), ConfigJson)
   if (config === undefined) throw new ServerError('model_invalid', `${model}: config.json is missing`)
   expectPossibleCounts(config, model)
-  expectKnownQuantization(config, model)
+  if (config.quantization_config) expectKnownQuantization(config.quantization_config, model)
   return config
 }
 
@@ -61,27 +44,5 @@ export function expectPossibleCounts(config: Readonly<Record<string, unknown>>, 
       'model_invalid',
       `${model}: ${key} in config.json is ${value}; at most ${most} are possible`,
     )
-  }
-}
-
-/** The layout that we read: compressed-tensors, symmetric int8 codes with one scale a row. */
-function expectKnownQuantization({ quantization_config: quantization }: ConfigJson, model: string): void {
-  if (quantization === undefined || quantization === null) return
-  const supported = 'supported is compressed-tensors int-quantized: 8 bits, symmetric, one scale a channel'
-  const refuse = (what: string) =>
-    new ServerError('model_unsupported', `${model}: quantization ${what}; ${supported}`)
-  if (quantization.quant_method !== 'compressed-tensors') throw refuse(quantization.quant_method)
-  const groups = Object.values(quantization.config_groups ?? {})
-  if (groups.length === 0) throw refuse('without config_groups')
-  for (const group of groups) {
-    const parsed = QuantizationGroup.safeParse(group)
-    if (!parsed.success) throw refuse('with groups that are not weight-only')
-    const { format, weights } = parsed.data
-    const layout = format ?? quantization.format ?? 'unknown'
-    if (layout !== 'int-quantized') throw refuse(`format ${layout}`)
-    const { num_bits: bits, type, symmetric, strategy } = weights
-    if (bits !== 8 || type !== 'int' || !symmetric || strategy !== 'channel') {
-      throw refuse(`of ${bits} bits, type ${type}, ${symmetric ? 'symmetric' : 'asymmetric'}, by ${strategy}`)
-    }
   }
 }

@@ -6,6 +6,8 @@ import { isLanguageModel } from './architecture-kind.ts'
 import type { ConfigJson } from './config-json.ts'
 import { parseJson, readJson } from './json-file.ts'
 import { LOGIT_SCORE, readLogitScore } from './logit-score.ts'
+import type { MultiVectorConfig, MultiVectorLine } from './multi-vector-modules.ts'
+import { MULTI_VECTOR_MODULES, readMultiVector } from './multi-vector-modules.ts'
 import type { ModuleFiles } from './pipeline-modules.ts'
 import { STEP_MODULES, className, readStep } from './pipeline-modules.ts'
 import { ROUTERS, inside, readLines } from './pipeline-lines.ts'
@@ -13,7 +15,19 @@ import type { RouterModule } from './router-json.ts'
 import { SPARSE_MODULES, readSparse } from './sparse-modules.ts'
 import type { Answers, EmbeddingStep, PoolingStep, Route, SparseHead } from './spec.ts'
 
-const ModulesJson = z.array(z.looseObject({ path: z.string(), type: z.string() }))
+const Module = z.looseObject({ name: z.string().nullish(), path: z.string(), type: z.string() })
+
+// sentence-transformers keeps modules by name: of two with one, the second would stand in the place of the first
+const ModulesJson = z.array(Module).superRefine((modules, context) => {
+  const names = modules.map(({ name }) => name ?? undefined)
+  const index = names.findIndex((name, i) => name !== undefined && names.indexOf(name) < i)
+  if (index >= 0)
+    context.addIssue({
+      code: 'custom',
+      path: [index, 'name'],
+      message: `${names[index]} is another module's name`,
+    })
+})
 
 /** What a folder without modules.json is read with: a language model at its last token, any other as an average. */
 export function defaultPooling(config: Pick<ConfigJson, 'architectures'>): PoolingStep {
@@ -35,6 +49,8 @@ export interface Pipeline {
   readonly routes?: readonly Route[]
   /** Of a sparse model, instead of steps. */
   readonly sparse?: SparseHead
+  /** Of a multi-vector model, instead of steps. */
+  readonly multiVector?: MultiVectorLine
   /** Of a language model that reranks: its LogitScore module. */
   readonly scoring?: Answers
 }
@@ -56,7 +72,8 @@ export function moduleFolder({ path, type }: RouterModule): ModuleFolder {
   if (name === STATIC) return { path, kind: 'static' }
   if (ROUTERS.has(name)) return { path, kind: 'router' }
   if (name === LOGIT_SCORE) return { path, kind: 'config' }
-  if (Object.hasOwn(SPARSE_MODULES, name)) return { path, kind: SPARSE_MODULES[name] ?? 'nothing' }
+  const others = { ...SPARSE_MODULES, ...MULTI_VECTOR_MODULES }
+  if (Object.hasOwn(others, name)) return { path, kind: others[name] ?? 'nothing' }
   return {
     path,
     kind: Object.hasOwn(STEP_MODULES, name) ? (STEP_MODULES[name]?.files ?? 'nothing') : 'nothing',
@@ -68,10 +85,14 @@ const TRANSFORMERS: ReadonlySet<string> = new Set(['Transformer', 'MLMTransforme
 const STATIC = 'StaticEmbedding'
 
 /**
- * A folder without modules.json is a Transformer alone. Throws `model_unsupported` for a module that we lack, or for routes
- * that do not begin with one and the same Transformer.
+ * A folder without modules.json is a Transformer alone. `declared`: what config_sentence_transformers.json says. Throws
+ * `model_unsupported` for a module that we lack, or for routes that do not begin with one and the same Transformer.
  */
-export async function readPipeline(folder: string, model: string): Promise<Pipeline> {
+export async function readPipeline(
+  folder: string,
+  model: string,
+  declared: MultiVectorConfig = {},
+): Promise<Pipeline> {
   const modules = await readJson(join(folder, 'modules.json'), ModulesJson)
   if (modules === undefined) return { hasModules: false, transformer: folder, steps: undefined }
   const [head, score] = modules
@@ -95,6 +116,13 @@ export async function readPipeline(folder: string, model: string): Promise<Pipel
       steps: undefined,
       sparse: given,
     }
+  }
+  const multiVector = await readMultiVector(lines, declared, model)
+  if (multiVector !== undefined) {
+    const [head] = lines[0]?.modules ?? []
+    expectTransformer(lines[0]?.modules ?? [], head, model)
+    const transformer = inside(folder, multiVector.transformer, model)
+    return { hasModules: true, transformer, steps: undefined, multiVector }
   }
   const [first] = lines[0]?.modules ?? []
   for (const line of lines) expectTransformer(line.modules, first, model)

@@ -2,8 +2,12 @@ import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
+import type { Adapters } from './adapters.ts'
+import { readAdapters } from './adapters.ts'
 import { isClassifier, isMaskedLanguageModel } from './architecture-kind.ts'
 import { parseActivation } from './activation-name.ts'
+import type { AskedDtype } from './export-names.ts'
+import { openExported } from './exported-model.ts'
 import type { ConfigJson } from './config-json.ts'
 import { readConfig } from './config-json.ts'
 import { readJson } from './json-file.ts'
@@ -11,30 +15,40 @@ import { readAskedReranker } from './lm-reranker.ts'
 import type { Pipeline } from './modules-json.ts'
 import { readLexicalHead } from './lexical-head.ts'
 import { defaultPooling, readPipeline } from './modules-json.ts'
+import { STANFORD_ARCHITECTURE } from './multi-vector-modules.ts'
 import { PLAIN_SPLADE } from './sparse-modules.ts'
 import { expectOwnLinks } from './snapshot-links.ts'
 import type { WeightFile } from './safetensors.ts'
 import { openWeights } from './weight-files.ts'
 import { readStaticEmbedding } from './static-embedding.ts'
-import type { Activation, Answers, EmbeddingStep, Head, LexicalHead, ModelSpec } from './spec.ts'
+import { PylateConfig } from './reading-settings.ts'
+import type { Activation, Answers, EmbeddingStep, Head, LexicalHead, ModelSpec, TokenHead } from './spec.ts'
+import { readTokenHead } from './token-head.ts'
+import { readTokenModel } from './token-model.ts'
 import { readTokenizerSpec } from './tokenizer-files.ts'
 import { expectOutput } from './transformer-output.ts'
 
-const SentenceTransformersConfig = z.looseObject({
+const SentenceTransformersConfig = PylateConfig.extend({
   // null is how the reference writes an empty prompt
   prompts: z.record(z.string(), z.string().nullable()).nullish(),
   default_prompt_name: z.string().nullish(),
   truncate_dim: z.int().positive().nullish(),
   activation_fn: z.string().nullish(),
   model_type: z.string().nullish(),
+  similarity_fn_name: z.string().nullish(),
   max_active_dims: z.int().positive().nullish(),
 })
 
 /**
- * Reads all that a Hugging Face folder says, checked, without reading a weight. `name` is what errors call it. Throws `model_invalid` (a file is
- * missing, broken or contradicts another) or `model_unsupported` (a format or module that we lack), naming the file.
+ * Reads all that a Hugging Face folder says, checked, without reading a weight. `name` is what errors call it; `dtype` chooses
+ * among exported models, where the folder has no weights. Throws `model_invalid` (a file is missing, broken or contradicts
+ * another) or `model_unsupported` (a format or module that we lack), naming the file.
  */
-export async function openFolder(path: string, name = basename(resolve(path))): Promise<ModelSpec> {
+export async function openFolder(
+  path: string,
+  name = basename(resolve(path)),
+  dtype: AskedDtype = 'auto',
+): Promise<ModelSpec> {
   const folder = resolve(path)
   const isFolder = await stat(folder).then(
     (stats) => stats.isDirectory(),
@@ -43,11 +57,11 @@ export async function openFolder(path: string, name = basename(resolve(path))): 
   if (!isFolder) throw new ServerError('model_invalid', `${path} is not a folder`)
 
   await expectOwnLinks(folder, name)
-  const pipeline = await readPipeline(folder, name)
   const declared = await readJson(
     join(folder, 'config_sentence_transformers.json'),
     SentenceTransformersConfig,
   )
+  const pipeline = await readPipeline(folder, name, declared)
   const settings = (pipeline.hasModules && declared) || {}
   const shared = {
     name,
@@ -65,6 +79,24 @@ export async function openFolder(path: string, name = basename(resolve(path))): 
     config,
     useModuleConfig: pipeline.hasModules,
   })
+  const readBody = () => readWeights(pipeline.transformer, name, dtype)
+  const line = pipeline.multiVector
+  if (line !== undefined || isStanfordColbert(pipeline, config)) {
+    const body = await readBody()
+    const tokenModel = await readTokenModel({
+      model: name,
+      transformer: pipeline.transformer,
+      line: line && { ...line, steps: seenSteps(line.steps, config) },
+      config,
+      tokenizer,
+      tensors: body.tensors,
+      settings,
+      prompts: shared.prompts,
+    })
+    // What is neither called a query nor a document is one; and vectors of tokens are cut by requests alone.
+    const nothing = { defaultPromptName: undefined, truncateDimensions: undefined }
+    return { ...shared, ...nothing, modelType: config.model_type, config, ...body, ...tokenModel }
+  }
   const asked = await readAskedReranker({
     model: name,
     folder,
@@ -89,17 +121,18 @@ export async function openFolder(path: string, name = basename(resolve(path))): 
           maxActive: settings.max_active_dims,
           // it stands behind the one vector of a token, and routes may have several
           lexical: pipeline.routes === undefined ? await readLexicalHead(folder, config, name) : undefined,
+          multiVector: pipeline.routes === undefined ? await readTokenHead(folder, config, name) : undefined,
           model: name,
         })
   if (pipeline.hasModules && head.kind !== 'classification')
     await expectOutput(pipeline.transformer, head.kind === 'sparse' ? 'logits' : 'hidden', name)
-  const { tensors, unusable } = await openWeights(pipeline.transformer)
-  expectUsable(unusable, name)
+  const body = await readBody()
   return {
     ...shared,
+    ...(head.kind === 'embedding' && withAdapters(readAdapters(config, body.tensors, name), shared.prompts)),
     modelType: config.model_type,
     config,
-    tensors,
+    ...body,
     head,
     tokenizer: asked?.pairPrompt === undefined ? tokenizer : { ...tokenizer, pairPrompt: asked.pairPrompt },
   }
@@ -112,13 +145,14 @@ interface PipelineHeadOptions {
   readonly config: ConfigJson
   readonly maxActive: number | null | undefined
   readonly lexical: LexicalHead | undefined
+  readonly multiVector: TokenHead | undefined
   readonly model: string
 }
 
 /** Of a model that makes vectors. */
 function readPipelineHead(
   pipeline: Pipeline,
-  { config, maxActive, lexical, model }: PipelineHeadOptions,
+  { config, maxActive, lexical, multiVector, model }: PipelineHeadOptions,
 ): Head {
   const isPlainSplade = !pipeline.hasModules && isMaskedLanguageModel(config) && SPARSE_NAME.test(model)
   const sparse = isPlainSplade ? PLAIN_SPLADE : pipeline.sparse
@@ -128,6 +162,7 @@ function readPipelineHead(
     kind: 'embedding',
     steps: seenSteps(steps, config) ?? [defaultPooling(config)],
     ...(lexical && { lexical }),
+    ...(multiVector && { multiVector }),
     ...(routes && { routes: routes.map((route) => ({ ...route, steps: seenSteps(route.steps, config) })) }),
   }
 }
@@ -138,13 +173,39 @@ function seenSteps<S extends readonly EmbeddingStep[] | undefined>(steps: S, con
   return steps.filter(({ kind }) => kind !== 'layers') as unknown as S
 }
 
+function isStanfordColbert({ hasModules }: Pipeline, { architectures }: ConfigJson): boolean {
+  return !hasModules && (architectures?.includes(STANFORD_ARCHITECTURE) ?? false)
+}
+
+/** The prompts of sentence-transformers' own file come before those that config.json has for the adapters' tasks. */
+function withAdapters(
+  adapters: Adapters | undefined,
+  prompts: ModelSpec['prompts'],
+): Pick<ModelSpec, 'adapters' | 'prompts'> {
+  if (adapters === undefined) return { prompts }
+  const others = Object.entries(adapters.prompts).filter(([name]) => !Object.hasOwn(prompts, name))
+  return { adapters: adapters.names, prompts: { ...prompts, ...Object.fromEntries(others) } }
+}
+
+async function readWeights(
+  folder: string,
+  model: string,
+  dtype: AskedDtype,
+): Promise<Pick<ModelSpec, 'tensors' | 'exported'>> {
+  const exported = await openExported(folder, model, dtype)
+  if (exported !== undefined) return { tensors: {}, exported }
+  const { tensors, unusable } = await openWeights(folder)
+  expectUsable(unusable, model)
+  return { tensors }
+}
+
 /** Buffers such as `position_ids` may be integers; a weight may not. */
 function expectUsable(unusable: WeightFile['unusable'], model: string): void {
   for (const [tensor, { dtype }] of Object.entries(unusable)) {
     if (!/\.(weight|bias|gamma|beta)$/.test(tensor)) continue
     throw new ServerError(
       'model_unsupported',
-      `${model}: tensor ${tensor} is ${dtype}; supported are F32, F16, BF16 and I8 with scales`,
+      `${model}: tensor ${tensor} is ${dtype}; supported are F32, F16, BF16, and I8 or F8_E4M3 with scales`,
     )
   }
 }

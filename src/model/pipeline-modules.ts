@@ -14,6 +14,7 @@ import type {
   PoolingStep,
   TensorRef,
 } from './spec.ts'
+import { isCode } from './spec.ts'
 import { openWeights } from './weight-files.ts'
 
 const PoolingMode = z.enum(['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'])
@@ -99,10 +100,13 @@ export async function readStep(
 
 /** jina-embeddings-v3's own: a Transformer, as long as no task is chosen. */
 const JINA_TRANSFORMER = 'custom_st.Transformer'
+/** As sentence-transformers 6 reads it, without that library. */
+export const PYLATE_DENSE = 'pylate.models.Dense.Dense'
 
 /** The class of a module of sentence-transformers; somebody's own module, whatever its name, is returned whole. */
 export function className(type: string): string {
   if (type === JINA_TRANSFORMER) return 'Transformer'
+  if (type === PYLATE_DENSE) return 'Dense'
   return type.startsWith('sentence_transformers.') ? type.slice(type.lastIndexOf('.') + 1) : type
 }
 
@@ -123,7 +127,7 @@ async function readDense(folder: string, where: string): Promise<DenseStep> {
   const { tensors } = await openWeights(folder)
   const weight = tensors['linear.weight']
   const bias = tensors['linear.bias']
-  if (weight === undefined || weight.shape.length !== 2 || weight.dtype === 'I8') {
+  if (weight === undefined || weight.shape.length !== 2 || isCode(weight.dtype)) {
     throw new ServerError('model_invalid', `${where}: there is no matrix linear.weight of F32, F16 or BF16`)
   }
   const [out = 0, inputs = 0] = weight.shape
@@ -211,7 +215,7 @@ function expectTensor(
   name: string,
   where: string,
 ): asserts tensor is TensorRef {
-  if (tensor?.shape.join() === shape.join() && tensor.dtype !== 'I8') return
+  if (tensor?.shape.join() === shape.join() && !isCode(tensor.dtype)) return
   const is = tensor === undefined ? 'missing' : `${tensor.dtype} [${tensor.shape.join(', ')}]`
   throw new ServerError(
     'model_invalid',

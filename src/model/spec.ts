@@ -1,15 +1,25 @@
 /** What a model folder says, as plain data: it crosses to the inference thread as it is. */
+import type { ExportedModel } from './exported-spec.ts'
 
-export type TensorDtype = 'F32' | 'F16' | 'BF16' | 'I8'
+/** I8 and F8_E4M3 are codes, which mean something with their scales only. */
+export type TensorDtype = 'F32' | 'F16' | 'BF16' | CodeDtype
+export type CodeDtype = 'I8' | 'F8_E4M3'
 
-/** Where a tensor's bytes lie: row-major, little-endian, `byteOffset` counted from the start of `file`. */
+export function isCode(dtype: TensorDtype): dtype is CodeDtype {
+  return dtype === 'I8' || dtype === 'F8_E4M3'
+}
+
+/** Where a tensor's bytes lie: row-major unless it has strides, little-endian, `byteOffset` counted from the start of `file`. */
 export interface TensorRef {
   /** Absolute path with every symbolic link resolved. */
   readonly file: string
   readonly byteOffset: number
+  /** Of its numbers, whatever lies between them. */
   readonly byteLength: number
   readonly dtype: TensorDtype
   readonly shape: readonly number[]
+  /** From one number to the next along each axis, in numbers. */
+  readonly strides?: readonly number[]
 }
 
 export type PoolingMode = 'cls' | 'max' | 'mean' | 'mean_sqrt_len_tokens' | 'weightedmean' | 'lasttoken'
@@ -104,6 +114,53 @@ export interface LexicalHead {
   readonly skippedIds: readonly number[]
 }
 
+/** Vectors of a text's tokens, by which texts are compared token by token (ColBERT). */
+export interface MultiVectorHead {
+  readonly kind: 'multi_vector'
+  /** What each token goes through. */
+  readonly steps: readonly EmbeddingStep[]
+  readonly rules: TokenRules
+}
+
+/** Which tokens' vectors stand for a text, and how two texts are compared by them. */
+export interface TokenRules {
+  readonly query: KindRules
+  /** Of texts whose kind is unsaid too. */
+  readonly document: KindRules
+  /** What is asked of a query's vectors and the document's that is nearest to each: the sum of their products, or the mean. */
+  readonly similarity: 'sum' | 'mean'
+}
+
+export interface KindRules {
+  /** Tokens of a row, special tokens included, whatever the tokenizer's own limit is; undefined: that limit. */
+  readonly maxTokens?: number
+  /** Tokens at the beginning of a row that have no vector. */
+  readonly skippedStart?: number
+  /** Tokens that have no vector: they are read, and what comes out of them is dropped. */
+  readonly skippedIds: readonly number[]
+  /** The only ones that have; undefined: all. */
+  readonly keptIds?: readonly number[]
+  readonly expansion?: Expansion
+}
+
+/** What shorter rows are filled up with at their end. */
+export interface Expansion {
+  readonly id: number
+  /** Tokens of a row that is filled up, special tokens included. */
+  readonly tokens: number
+  /** False: no token sees these tokens, and they see those of the text alone. */
+  readonly attended: boolean
+}
+
+/** Of a dense model that gives vectors of tokens besides (bge-m3): weight · x + bias, normalized. */
+export interface TokenHead {
+  /** [D, H] */
+  readonly weight: TensorRef
+  /** [D] */
+  readonly bias: TensorRef
+  readonly rules: TokenRules
+}
+
 export interface FixedWeights {
   /** What such texts are for: `query`. */
   readonly tasks: readonly string[]
@@ -124,8 +181,11 @@ export type Head =
       readonly routes?: readonly Route[]
       /** Of a model that weighs the words of a text besides (bge-m3). */
       readonly lexical?: LexicalHead
+      /** Of a model whose tokens have vectors to be compared by besides (bge-m3). */
+      readonly multiVector?: TokenHead
     }
   | SparseHead
+  | MultiVectorHead
   | {
       readonly kind: 'classification'
       readonly labels: readonly string[]
@@ -184,6 +244,10 @@ export interface TokenizerSpec {
   readonly passesTypes?: boolean
   /** Texts stand by themselves, without special tokens; one that has no token at all is read too. */
   readonly isBare?: true
+  /** What stands before texts, and begins with a token that the tokenizer shall find whole in a text, if it knows it. */
+  readonly markers?: readonly string[]
+  /** Rows are filled up with this token, and no token sees it: texts must end with another one. */
+  readonly unseenId?: number
   /** Ids must be below this, where config.json says so. */
   readonly vocabularySize?: number | undefined
   /** Tokens of one row, special tokens included; undefined where the folder names no limit. */
@@ -201,11 +265,15 @@ export interface ModelSpec {
   readonly modelType: string
   /** config.json as it is; a family reads its own settings from it. */
   readonly config: Readonly<Record<string, unknown>>
+  /** None where the model is an exported one. */
   readonly tensors: Readonly<Record<string, TensorRef>>
+  readonly exported?: ExportedModel
   readonly head: Head
   readonly tokenizer: TokenizerSpec
   readonly prompts: Readonly<Record<string, string>>
   readonly defaultPromptName: string | undefined
+  /** Tasks for which its weights have adapters, in the order of these; a prompt of each task is among the prompts. */
+  readonly adapters?: readonly string[]
   /** Cut every vector to this many numbers unless a request asks otherwise. */
   readonly truncateDimensions: number | undefined
 }

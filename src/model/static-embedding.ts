@@ -8,7 +8,9 @@ import { ServerError } from '../errors.ts'
 import { readJson } from './json-file.ts'
 import { readNumbers } from './read-numbers.ts'
 import type { WeightFile } from './safetensors.ts'
+import { checkTokenizerJson } from './sentencepiece/check-tokenizer-json.ts'
 import type { ModelSpec, TensorRef, TokenizerSpec } from './spec.ts'
+import { isCode } from './spec.ts'
 import { openWeights, ownEntry } from './weight-files.ts'
 
 export type StaticEmbedding = Pick<ModelSpec, 'modelType' | 'config' | 'tensors' | 'tokenizer'>
@@ -37,7 +39,7 @@ export async function readStaticEmbedding(folder: string, model: string): Promis
 }
 
 function expectTable(table: TensorRef | undefined, model: string): TensorRef {
-  if (table === undefined || table.shape.length !== 2 || table.dtype === 'I8') {
+  if (table === undefined || table.shape.length !== 2 || isCode(table.dtype)) {
     throw new ServerError(
       'model_invalid',
       `${model}: there is no matrix embedding.weight, or embeddings, of F32, F16 or BF16`,
@@ -88,6 +90,7 @@ async function readTokenizer(folder: string, vocabularySize: number, model: stri
   const file = join(folder, 'tokenizer.json')
   const json = await readJson(file, TokenizerJson)
   if (json === undefined) throw new ServerError('model_invalid', `${model}: tokenizer.json is missing`)
+  await checkTokenizerJson(file)
   return {
     file,
     isBare: true,

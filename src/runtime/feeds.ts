@@ -18,12 +18,14 @@ interface Layout {
   readonly P: number
   readonly C: number
   readonly padId: number | undefined
+  readonly unseenId: number | undefined
   readonly pieces: Pieces
 }
 
 /** What else a graph says of its inputs: a part of `CompiledGraph`. */
 export interface FeedOptions {
   readonly padId?: number | undefined
+  readonly unseenId?: number | undefined
   readonly lengthStep?: number
   readonly window?: number | undefined
 }
@@ -32,7 +34,7 @@ export interface FeedOptions {
 export function layOut(
   batch: RaggedBatch,
   roles: readonly InputRole[],
-  { padId, lengthStep = 1, window }: FeedOptions = {},
+  { padId, unseenId, lengthStep = 1, window }: FeedOptions = {},
 ): Map<InputRole, Feed> {
   const B = batch.bounds.length - 1
   let longest = 0
@@ -40,7 +42,8 @@ export function layOut(
   const S = Math.ceil(longest / lengthStep) * lengthStep
   const pieces = cutIntoPieces(batch.bounds, window)
   const P = pieces.starts.length
-  const layout: Layout = { B, T: batch.ids.length, S, 'B+1': B + 1, P, C: pieces.longest, padId, pieces }
+  const sizes = { B, T: batch.ids.length, S, 'B+1': B + 1, P, C: pieces.longest }
+  const layout: Layout = { ...sizes, padId, unseenId, pieces }
   return new Map(
     roles.map((role) => {
       const dims = INPUTS[role].shape.map((letter) => layout[letter])
@@ -55,6 +58,7 @@ const FILLERS: Readonly<
   ids: (batch) => batch.ids,
   types: (batch, { T }) =>
     eachToken(batch, new Int32Array(T), (index, b) => (index < at(batch.typeStarts, b) ? 0 : 1)),
+  adapters: (batch, { T }) => eachToken(batch, new Int32Array(T), (_, b) => at(batch.adapters, b)),
   positions: (batch, { T }) => eachToken(batch, new Int32Array(T), (index) => index),
   counted_positions: countedPositions,
   padded_rows: (batch, layout) => paddedRows(batch, layout, () => 0),
@@ -62,12 +66,15 @@ const FILLERS: Readonly<
   bounds: (batch) => batch.bounds,
   padded_places: paddedPlaces,
   last_positions: (batch, { B }) => eachRow(B, (b) => lengthOf(batch, b) - 1),
+  last_seen_positions: (batch, { B, unseenId }) => eachRow(B, (b) => seenLength(batch, b, unseenId) - 1),
+  unseen_distances: unseenDistances,
   steps: (_, { S }) => Int32Array.from({ length: S }, (_, index) => index),
   max_length: (_, { S }) => Int32Array.of(S),
   padded_pieces: (_, { pieces: { starts, ends, longest } }) => paddedSpans(starts, ends, longest),
   packed_pieces: (_, { T, pieces }) => packedPieces(pieces, T),
   last_piece_positions: (_, { P, pieces: { starts, ends } }) =>
     eachRow(P, (p) => at(ends, p) - at(starts, p) - 1),
+  last_seen_piece_positions: lastSeenPiecePositions,
   piece_steps: (_, { C }) => Int32Array.from({ length: C }, (_, index) => index),
   max_piece_length: (_, { C }) => Int32Array.of(C),
   first_rows: (batch, { B }) => eachRow(B, (b) => at(batch.bounds, b) + skipped(batch, b)),
@@ -77,6 +84,15 @@ const FILLERS: Readonly<
   mean_weights: (batch, layout) => averages(batch, layout, (count) => 1 / count),
   mean_sqrt_weights: (batch, layout) => averages(batch, layout, (count) => 1 / Math.sqrt(count)),
   position_weights: positionWeights,
+  padded_ids: ({ ids, bounds }, { B, S, padId = 0 }) =>
+    eachPlace({ B, S }, (b, s) => {
+      const t = at(bounds, b) + s
+      return t < at(bounds, b + 1) ? at(ids, t) : padId
+    }),
+  padded_types: (batch, layout) =>
+    eachPlace(layout, (b, s) => (s >= at(batch.typeStarts, b) && s < lengthOf(batch, b) ? 1 : 0)),
+  padded_positions: (_, layout) => eachPlace(layout, (_, s) => s),
+  padded_seen: paddedSeen,
 }
 
 /** Tokens that pooling skips. A prompt that fills the row leaves its last token, so that no row with tokens pools nothing. */
@@ -91,12 +107,53 @@ function lastCounted(batch: RaggedBatch, b: number, padId: number | undefined): 
   return last
 }
 
+/** Tokens of a row without those at its end that no token sees; the first is always seen. */
+function seenLength(batch: RaggedBatch, b: number, unseenId: number | undefined): number {
+  const first = at(batch.bounds, b)
+  let last = at(batch.bounds, b + 1) - 1
+  while (last > first && at(batch.ids, last) === unseenId) last--
+  return last + 1 - first
+}
+
+function unseenDistances(batch: RaggedBatch, { T, unseenId }: Layout): Int32Array {
+  let seen = 0
+  return eachToken(batch, new Int32Array(T), (index, b) => {
+    if (index === 0) seen = seenLength(batch, b, unseenId)
+    return Math.max(0, index + 1 - seen)
+  })
+}
+
+function lastSeenPiecePositions(batch: RaggedBatch, { P, unseenId, pieces }: Layout): Int32Array {
+  let b = -1
+  let seenEnd = 0
+  return eachRow(P, (p) => {
+    const start = at(pieces.starts, p)
+    while (start >= at(batch.bounds, b + 1)) {
+      b++
+      seenEnd = at(batch.bounds, b) + seenLength(batch, b, unseenId)
+    }
+    return Math.max(1, Math.min(at(pieces.ends, p), seenEnd) - start) - 1
+  })
+}
+
 function countedPositions(batch: RaggedBatch, { T, padId }: Layout): Int32Array {
   let count = 0
   return eachToken(batch, new Int32Array(T), (index, b) => {
     if (index === 0) count = 0
     return at(batch.ids, at(batch.bounds, b) + index) === padId ? 0 : ++count
   })
+}
+
+function paddedSeen(batch: RaggedBatch, { B, S, unseenId }: Layout): Int32Array {
+  const seen = eachRow(B, (b) => seenLength(batch, b, unseenId))
+  return eachPlace({ B, S }, (b, s) => (s < at(seen, b) ? 1 : 0))
+}
+
+/** [B, S] */
+function eachPlace({ B, S }: Pick<Layout, 'B' | 'S'>, value: (b: number, s: number) => number): Int32Array {
+  const places = new Int32Array(B * S)
+  for (let b = 0; b < B; b++) for (let s = 0; s < S; s++) places[b * S + s] = value(b, s)
+  return places
 }
 
 /** [B, S] packed indices of each row's tokens from `from(b)` on. */

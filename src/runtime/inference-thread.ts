@@ -5,6 +5,7 @@ import { describeDevice } from '../devices/device.ts'
 import { ServerError } from '../errors.ts'
 import type { TargetName } from '../graph/target.ts'
 import type { ModelSpec } from '../model/spec.ts'
+import type { Int8Ask } from './int8/protocol.ts'
 import { Overflow } from './overflow.ts'
 import type {
   ChooseAsk,
@@ -27,6 +28,10 @@ export interface InferenceOptions extends ThreadEvents {
   readonly share?: MemoryShare | undefined
   /** Where converted weights are kept for the next start. */
   readonly cacheFolder?: string | undefined
+  /** Where an earlier start may have kept the model, packed for the processor; on the CPU only. */
+  readonly prepackedFolder?: string | undefined
+  /** What a model in int8 is calibrated with and held to. */
+  readonly int8?: Int8Ask | undefined
   /** The device is gone for this process, for good. */
   readonly onLoss?: ((error: ServerError) => void) | undefined
 }
@@ -77,8 +82,9 @@ export class InferenceThread {
    * numbers; what `buildGraph` throws; `load_failed`.
    */
   async load(spec: ModelSpec, options: InferenceOptions): Promise<LoadedRunner> {
-    const { target, device, threadCount, share, cacheFolder, onLoss, ...events } = options
-    const ask = { spec, target, device, threadCount, cacheFolder, share }
+    const { target, device, threadCount, share, cacheFolder, prepackedFolder, int8, onLoss, ...events } =
+      options
+    const ask = { spec, target, device, threadCount, cacheFolder, prepackedFolder, int8, share }
     const loaded = orThrow(await this.#thread.call('load', ask))
     // A thread that replaces this one is not to try batches of all sizes again: requests wait for it.
     this.#loaded = { ...ask, share: undefined }
@@ -107,8 +113,9 @@ export class InferenceThread {
   /** Posted at once, whatever is under way: the next batch lies in the thread's queue when this one ends. */
   async #run(batch: RaggedBatch, device: Device, onLoss: InferenceOptions['onLoss']): Promise<RunResult> {
     if (this.#loss !== undefined) throw this.#loss
-    const { ids, bounds, typeStarts, unpooledTokens } = batch
-    const buffers = [ids.buffer, bounds.buffer, typeStarts.buffer, unpooledTokens.buffer]
+    const { ids, bounds, typeStarts, unpooledTokens, adapters } = batch
+    const arrays = [ids, bounds, typeStarts, unpooledTokens, adapters]
+    const buffers = arrays.map((array) => array.buffer)
     try {
       return await this.#thread.call('run', batch, buffers)
     } catch (error) {

@@ -7,25 +7,30 @@ import { encodeGraph } from '../graph/encode.ts'
 import type { Graph } from '../graph/ir.ts'
 import { hasRecipes } from '../graph/recipe.ts'
 import { TARGETS } from '../graph/target.ts'
-import { layOut } from './feeds.ts'
 import type { FoundBudget } from './find-batch-budget.ts'
 import { findBatchBudget } from './find-batch-budget.ts'
 import { estimateBatchTokens, weightBytes } from './model-size.ts'
 import { findNonFinite } from './non-finite.ts'
 import { Overflow } from './overflow.ts'
-import type { LoadAsk, PlaceAsk, PlaceReply } from './protocol.ts'
-import type { RaggedBatch } from './runner.ts'
+import type { OpenedInt8 } from './int8/load.ts'
+import type { Fidelity } from './int8/protocol.ts'
+import type { FoundPrepacked } from './prepacked/open.ts'
+import type { LoadAsk, PlaceAsk, PlaceReply, PrepackedReply } from './protocol.ts'
 import type { Session } from './session.ts'
 import { createSession } from './session.ts'
+import { NO_ADAPTER } from './runner.ts'
+import { WARM_UP_LENGTHS, runBatch, warmUpBatch } from './warm-up.ts'
 
 export interface LoadedGraph {
   readonly graph: CompiledGraph
   readonly session: Session
   readonly budget: FoundBudget
+  /** Undefined where none was looked for. */
+  readonly prepacked?: PrepackedReply | undefined
+  /** Of a model in int8. */
+  readonly fidelity?: Fidelity | undefined
 }
 
-/** Two rows of one and two tokens: enough to touch every kernel once. */
-const WARM_UP_LENGTHS = [1, 2]
 /** Tokens of a row that is looked at for numbers beyond half precision, where the model takes as many. */
 const PROBE_TOKENS = 512
 
@@ -37,9 +42,19 @@ const PROBE_TOKENS = 512
 export async function loadGraph(ask: LoadAsk, open = createSession): Promise<LoadedGraph> {
   const graph = buildGraph(ask.spec, ask.target)
   try {
-    const session = await openSession(graph.graph, ask, open)
+    const kept = await openKept(graph, ask, open)
+    const int8 = await openQuantized(graph, ask, open)
+    const own = kept?.session ?? int8?.session ?? (await openSession(graph.graph, ask, open))
+    const session = await openBody(graph, own, ask)
+    const prepacked = kept && { isUsed: kept.session !== undefined, ignored: kept.ignored }
     try {
-      return { graph, session, budget: await warmUp(graph, session, ask) }
+      return {
+        graph,
+        session,
+        budget: await warmUp(graph, session, ask, kept?.session === undefined),
+        prepacked,
+        fidelity: int8?.fidelity,
+      }
     } catch (error) {
       // Of the device's memory nothing must stay taken by what is not used.
       await quietly(session.release)
@@ -56,6 +71,31 @@ export async function placeForAll({ spec, target, cacheFolder }: PlaceAsk): Prom
   if (!hasRecipes(graph)) return { isKept: true }
   const { keepWeights } = await import('./weights.ts')
   return { isKept: await keepWeights(graph, cacheFolder) }
+}
+
+/** What an earlier start kept. */
+async function openKept(
+  graph: CompiledGraph,
+  ask: LoadAsk,
+  open: typeof createSession,
+): Promise<FoundPrepacked | undefined> {
+  const { prepackedFolder } = ask
+  // An exported model is not ours to keep, and the graph behind it is small.
+  if (prepackedFolder === undefined || graph.body !== undefined) return undefined
+  const { openPrepacked } = await import('./prepacked/open.ts')
+  return openPrepacked(graph, { ...ask, prepackedFolder }, open)
+}
+
+/** A session in 8 bits, and how near it is to float32. */
+async function openQuantized(
+  graph: CompiledGraph,
+  ask: LoadAsk,
+  open: typeof createSession,
+): Promise<OpenedInt8 | undefined> {
+  const { int8 } = ask
+  if (int8 === undefined) return undefined
+  const { openInt8 } = await import('./int8/load.ts')
+  return openInt8(graph, { ...ask, int8 }, open)
 }
 
 async function openSession(
@@ -84,6 +124,23 @@ async function openSession(
   return session
 }
 
+/** The session with the exported model before it, if the graph has one there. */
+async function openBody(
+  { body, graph }: CompiledGraph,
+  session: Session,
+  { spec: { name, exported }, device, threadCount }: LoadAsk,
+): Promise<Session> {
+  if (body === undefined || exported === undefined) return session
+  const { openExported } = await import('./exported-session.ts')
+  try {
+    const model = { ...exported, name: `${name}: ${exported.name}` }
+    return await openExported({ model, body, graph, session }, { device, threadCount })
+  } catch (error) {
+    await quietly(session.release)
+    throw error
+  }
+}
+
 /** What fails on the way out must not hide what failed first. */
 async function quietly(release: () => Promise<void>): Promise<void> {
   try {
@@ -93,21 +150,34 @@ async function quietly(release: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Throws `Overflow` where numbers come out that are none, and a wider target could mend that. */
-async function warmUp(graph: CompiledGraph, session: Session, ask: LoadAsk): Promise<FoundBudget> {
+/**
+ * Throws `Overflow` where numbers come out that are none, and a wider target could mend that. `isCold`: the session has run
+ * nothing yet.
+ */
+async function warmUp(
+  graph: CompiledGraph,
+  session: Session,
+  ask: LoadAsk,
+  isCold: boolean,
+): Promise<FoundBudget> {
   const { target, device, spec } = ask
   const isProbed = fallbackOf(target, device) !== undefined
-  const run = async (lengths: readonly number[], wantsTokens: boolean) => {
-    const batch = warmUpBatch(lengths, graph.vocabularySize, wantsTokens)
-    const outputs = await session.run(layOut(batch, graph.inputs, graph), wantsTokens)
+  const run = async (lengths: readonly number[], wantsTokens: boolean, adapter?: number) => {
+    const batch = warmUpBatch(lengths, graph, wantsTokens, adapter)
+    const outputs = await runBatch(graph, session, batch)
     if (isProbed && findNonFinite(outputs, batch.bounds).length > 0)
       throw new Overflow(`activations leave the range of ${TARGETS[target].dtype}`)
   }
-  await run(WARM_UP_LENGTHS, false)
+  if (isCold) await run(WARM_UP_LENGTHS, false)
   const maxRowTokens = Math.min(spec.tokenizer.maxTokens ?? Infinity, graph.maxTokens)
   // The vectors of all tokens are what takes the most memory, where a model gives them.
   const hasTokens = graph.tokenWidth > 0
-  if (isProbed) await run([Math.min(maxRowTokens, PROBE_TOKENS)], hasTokens)
+  if (isProbed) {
+    // A model with each of its adapters is one that may leave the range by itself.
+    const adapters = Array.from({ length: graph.adapterCount ?? 0 }, (_, adapter) => adapter)
+    for (const adapter of [NO_ADAPTER, ...adapters])
+      await run([Math.min(maxRowTokens, PROBE_TOKENS)], hasTokens, adapter)
+  }
   return budgetOf(ask, maxRowTokens, (lengths) => run(lengths, hasTokens))
 }
 
@@ -125,22 +195,6 @@ async function budgetOf(
     maxRowTokens,
     maxRows,
   })
-}
-
-/** Scatters ids over the vocabulary: half precision overflows over some tokens and not over others. */
-const ID_STEP = 2_654_435_761
-
-function warmUpBatch(lengths: readonly number[], vocabularySize: number, wantsTokens: boolean): RaggedBatch {
-  const bounds = new Int32Array(lengths.length + 1)
-  for (const [b, length] of lengths.entries()) bounds[b + 1] = (bounds[b] as number) + length
-  const tokens = bounds[lengths.length] as number
-  return {
-    ids: Int32Array.from({ length: tokens }, (_, t) => ((t + 1) * ID_STEP) % vocabularySize),
-    bounds,
-    typeStarts: Int32Array.from(lengths),
-    unpooledTokens: new Int32Array(lengths.length),
-    wantsTokens,
-  }
 }
 
 /** Of a GPU that has too little memory, how much there is and what is needed; any other failure speaks for itself. */

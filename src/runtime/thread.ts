@@ -3,6 +3,7 @@ import type { Answer } from '../base/thread-server.ts'
 import { serveCalls } from '../base/thread-server.ts'
 import { ServerError } from '../errors.ts'
 import { chooseTarget, fallbackOf } from '../graph/choose-target.ts'
+import type { Target } from '../graph/target.ts'
 import { TARGETS } from '../graph/target.ts'
 import { layOut } from './feeds.ts'
 import type { LoadedGraph } from './load-graph.ts'
@@ -49,10 +50,15 @@ serveCalls<InferenceCalls>({
   },
 })
 
-function choose({ spec, requested, device }: ChooseAsk): ChooseReply {
-  const chosen = chooseTarget(spec, requested, device)
+function choose({ spec, requested, device, int8Mode }: ChooseAsk): ChooseReply {
+  const chosen = chooseTarget(spec, requested, device, int8Mode)
   const wider = fallbackOf(chosen.target, device)
-  return { ...chosen, wider: wider && { target: wider, dtype: TARGETS[wider].dtype } }
+  const target: Target = TARGETS[chosen.target]
+  return {
+    ...chosen,
+    int8Mode: target.int8Mode,
+    wider: wider && { target: wider, dtype: TARGETS[wider].dtype },
+  }
 }
 
 async function load(ask: LoadAsk): Promise<LoadReply> {
@@ -62,13 +68,21 @@ async function load(ask: LoadAsk): Promise<LoadReply> {
   model = undefined
   await previous?.session.release()
   model = await loadGraph(ask)
-  const { graph, budget } = model
+  const { graph, budget, prepacked, fidelity } = model
   const { maxTokens, vocabularySize, vectorWidth, tokenWidth, unusedTensors } = graph
   const outputWidth = graph.isSparse ? 1 : graph.outputWidth
   const limits = { maxTokens, vocabularySize, outputWidth, vectorWidth, tokenWidth }
   const { provider, dtype, depth, maxBatchTokens } = TARGETS[ask.target]
-  const facts = { provider, dtype, depth, maxBatchTokens }
-  return { ...limits, ...budget, ...facts, unusedTensors, loadMs: performance.now() - start }
+  const facts = { provider, dtype: ask.spec.exported?.dtype ?? dtype, depth, maxBatchTokens }
+  return {
+    ...limits,
+    ...budget,
+    ...facts,
+    unusedTensors,
+    prepacked,
+    fidelity,
+    loadMs: performance.now() - start,
+  }
 }
 
 /** An overflow is no failure: who asked goes on with a wider target. */

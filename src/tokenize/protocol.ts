@@ -36,6 +36,10 @@ export interface RowOptions {
   readonly sides?: { readonly first: SideLimit; readonly second: SideLimit } | undefined
   /** Of pairs that a prompt asks about: what stands in place of the prompt's own instruction. */
   readonly instruction?: string | undefined
+  /** Of single texts: what one may have by itself, without special tokens. */
+  readonly side?: SideLimit | undefined
+  /** Of single texts: shorter rows are filled up with this token to so many. */
+  readonly fill?: { readonly id: number; readonly tokens: number } | undefined
   /** Of single texts: without the special tokens that the template adds; one that has no token at all is read too. */
   readonly isBare?: boolean | undefined
   /** Ids must be below this. */

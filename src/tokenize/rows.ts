@@ -43,19 +43,25 @@ export function singleRows(
   const special = before.length + after.length
   expectRoom(options, special)
   const room = Math.max(0, rowLimit(options).tokens - special)
-  const rows = texts.map(({ ids, length, exact }, index): Row => {
-    const truncated = length > room
-    if (truncated) expectTruncation({ index, tokens: length + special, exact }, options)
-    const kept = keep(ids, room, options)
+  const rows = texts.map((text, index): Row => {
+    const { ids, length, exact } = capSide(text, { limit: options.side, index }, options)
+    if (length > room) expectTruncation({ index, tokens: length + special, exact }, options)
+    const kept = keep(ids, Math.min(room, length), options)
     return {
-      parts: [before, kept, after],
+      parts: [before, kept, after, filling(kept.length + special, options)],
       typeStart: undefined,
       unpooledTokens,
       textTokens: kept.length,
-      truncated,
+      truncated: kept.length < text.length,
     }
   })
   return packRows(rows, options, { mayBeEmpty })
+}
+
+/** What a row of so many tokens lacks. */
+function filling(tokens: number, { fill }: RowOptions): readonly number[] {
+  if (fill === undefined || tokens >= fill.tokens) return []
+  return Array<number>(fill.tokens - tokens).fill(fill.id)
 }
 
 /** `firsts`: one text that all pairs share, or one for each. */

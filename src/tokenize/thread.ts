@@ -7,6 +7,7 @@ import type { TokenizerSpec } from '../model/spec.ts'
 import { chunkRow } from './chunk-row.ts'
 import type { Wanted } from './encode-long.ts'
 import { encodeText, encodeTexts } from './encode-long.ts'
+import { findMarkers } from './find-markers.ts'
 import type { Vocabulary } from './id-lists.ts'
 import { makeVocabulary, splitLists } from './id-lists.ts'
 import { PromptLengths } from './prompt-lengths.ts'
@@ -102,9 +103,11 @@ async function open(spec: TokenizerSpec): Promise<OpenTokenizer> {
     const own = native.getNormalizer()
     native.setNormalizer(own === null ? lowercase() : sequenceNormalizer([lowercase(), own]))
   }
+  await findMarkers(native, spec.markers ?? [])
   const template =
     spec.isBare === true ? BARE : await learnTemplate(native, { passesTypes: spec.passesTypes ?? true })
   expectKnownSpecials(template, spec)
+  expectSeenEnd(template, spec)
   const promptLengths = new PromptLengths((prompt) => countPrompt(native, template, prompt))
   const { pairPrompt } = spec
   const prompted = pairPrompt && (await PromptedPairs.open(native, pairPrompt, spec.maxTokens))
@@ -131,6 +134,18 @@ function expectKnownSpecials({ single }: Template, { vocabularySize = Infinity }
   throw new ServerError(
     'model_invalid',
     `the tokenizer adds token id ${unknown} to every text; the model knows ids below ${vocabularySize}: the tokenizer does not belong to the weights`,
+  )
+}
+
+/** A row's end tells which of its tokens are not seen: a text that ended like that would lose its own. */
+function expectSeenEnd({ single }: Template, { unseenId }: TokenizerSpec): void {
+  if (unseenId === undefined) return
+  const last = single.after.at(-1)
+  if (last !== undefined && last !== unseenId) return
+  const how = last === undefined ? 'puts no token behind a text' : `puts that token behind every text too`
+  throw new ServerError(
+    'model_unsupported',
+    `queries are filled up with token id ${unseenId}, which is not attended to, but the tokenizer ${how}`,
   )
 }
 

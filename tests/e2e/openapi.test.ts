@@ -17,8 +17,9 @@ const FOLDERS = [
   join(GOLDEN, 'bert-cross-encoder/model'),
   join(GOLDEN, 'bert-cross-encoder-3-labels/model'),
   join(GOLDEN, '../sparse/sparse-bert-max/model'),
+  join(GOLDEN, '../multi_vector/multi-vector-bert/model'),
 ]
-const NAMES = ['embeds', 'reranks', 'classifies', 'weighs']
+const NAMES = ['embeds', 'reranks', 'classifies', 'weighs', 'compares']
 
 const CLASSIFYING = ['/predict', '/classify']
 

@@ -8,6 +8,7 @@ import { FakeRunner, settle, type FakeRunnerOptions } from './runner.ts'
 export interface FakeLaneOptions extends FakeRunnerOptions {
   readonly name?: string
   readonly queueSize?: number
+  readonly queueTokens?: number
   readonly maxRows?: number
   readonly limitsOfBatch?: BatchLimits
   readonly cache?: LaneOptions['cache']
@@ -25,6 +26,7 @@ export interface FakeLane {
 
 export function openLane(options: FakeLaneOptions = {}): FakeLane {
   const { name = 'fake-model', queueSize = 1000, maxRows = 4, cache, onBatch, onReuse, onBudget } = options
+  const { queueTokens = 512 * queueSize } = options
   const { limitsOfBatch = { maxRows, maxTokens: 512, maxPaddedTokens: 1024 } } = options
   const runner = new FakeRunner(options)
   const clock = { ms: 0 }
@@ -34,6 +36,7 @@ export function openLane(options: FakeLaneOptions = {}): FakeLane {
     runner,
     limits: limitsOfBatch,
     queueSize,
+    queueTokens,
     now,
     cache,
     onBatch,

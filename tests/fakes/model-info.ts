@@ -9,6 +9,7 @@ export function modelInfo(options: Partial<ModelInfo> = {}): ModelInfo {
     dimensions: 384,
     pooling: 'mean',
     labels: [],
+    adapters: [],
     prompts: [],
     maxTokens: 256,
     dtype: 'fp32',

@@ -3,12 +3,15 @@ import { randomUUID } from 'node:crypto'
 import { PendingRequest } from '../../src/engine/pending-request.ts'
 import { RequestClock } from '../../src/engine/request-clock.ts'
 import type { Row } from '../../src/engine/row.ts'
+import { NO_ADAPTER } from '../../src/runtime/runner.ts'
+import type { Priority } from '../../src/task.ts'
 import type { TokenizedRows } from '../../src/tokenize/tokenizer.ts'
 
 /** A request that nobody waits for. */
-export function makeRequest(noun = 'text'): PendingRequest {
+export function makeRequest(noun = 'text', priority: Priority = 'normal'): PendingRequest {
   const clock = new RequestClock(() => 0)
-  return new PendingRequest({ rowCount: 1, width: 1, noun, clock, onFailure: () => {} })
+  const place = { priority, items: 0, tokens: 0 }
+  return new PendingRequest({ rowCount: 1, width: 1, noun, clock, place, onFailure: () => {} })
 }
 
 /** A row of a waiting request, like no other; its ids do not matter. */
@@ -19,6 +22,7 @@ export function makeRow(request: PendingRequest, index: number, length: number):
     ids: new Int32Array(length),
     typeStart: length,
     unpooledTokens: 0,
+    adapter: NO_ADAPTER,
     wantsTokens: false,
     key: randomUUID(),
   }

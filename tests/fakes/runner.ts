@@ -73,8 +73,9 @@ export class FakeRunner implements Runner {
 
   readonly run = (given: RaggedBatch): Promise<RunResult> => {
     // As a thread takes over what is transferred to it.
-    const { ids, bounds, typeStarts, unpooledTokens } = given
-    const buffers = [ids.buffer, bounds.buffer, typeStarts.buffer, unpooledTokens.buffer]
+    const { ids, bounds, typeStarts, unpooledTokens, adapters } = given
+    const arrays = [ids, bounds, typeStarts, unpooledTokens, adapters]
+    const buffers = arrays.map((array) => array.buffer)
     const batch = structuredClone(given, { transfer: buffers })
     const rows = rowsOf(batch)
     this.batches.push(rows)

@@ -6,6 +6,8 @@ import type {
   ClassifyTask,
   DecodeResult,
   DecodeTask,
+  EmbedMultiResult,
+  EmbedMultiTask,
   EmbedResult,
   EmbedSparseResult,
   EmbedSparseTask,
@@ -72,6 +74,14 @@ export class FakeService implements Service {
     const texts = task.texts.map((text) => tokenVectors(text))
     const width = texts[0]?.[0]?.length ?? 0
     return { ...this.#facts(), width, tokens: texts.map((vectors) => Float32Array.from(vectors.flat())) }
+  }
+
+  readonly embedMulti = async (task: EmbedMultiTask, options?: CallOptions): Promise<EmbedMultiResult> => {
+    this.#take(task, options)
+    const { tokenVectors = (text) => Array.from(text, (_, index) => [index, 0.5]) } = this.#options
+    const texts = task.texts.map((text) => tokenVectors(text))
+    const vectors = texts.map((tokens) => Float32Array.from(tokens.flat()))
+    return { ...this.#facts(), dimensions: texts[0]?.[0]?.length ?? 2, vectors }
   }
 
   readonly embedSparse = async (task: EmbedSparseTask, options?: CallOptions): Promise<EmbedSparseResult> => {

@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from sentence_transformers import CrossEncoder, SentenceTransformer, SparseEncoder
+from sentence_transformers import CrossEncoder, MultiVectorEncoder, SentenceTransformer, SparseEncoder
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-from tokenizers import Tokenizer, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers
 from transformers.pipelines.text_classification import softmax
 from transformers.utils.logging import disable_progress_bar
 
@@ -39,7 +39,7 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 class Fixture:
     name: str
     family: str
-    kind: str  # "embed", "rerank", "sparse" or "words"
+    kind: str  # "embed", "rerank", "sparse", "words" or "multi_vector"
     about: str
     build: Callable[[Path, int], None]  # writes the model folder; all its weights follow from the seed
     cases: list[dict]  # what golden.json holds, without the answers
@@ -56,6 +56,11 @@ class Fixture:
 FIXTURES: dict[str, Fixture] = {}
 
 TEXT_CASES = [{"name": name, "text": text} for name, text in TEXTS.items()]
+KIND_CASES = [
+    {"name": f"{name}-{task}", "text": TEXTS[name], "task": task}
+    for task in ["query", "document"]
+    for name in ["empty", "sentence", "punctuation", "special-tokens", "over-the-limit"]
+]
 PAIR_CASES = [{"name": name, "query": query, "document": document} for name, (query, document) in PAIRS.items()]
 
 
@@ -65,7 +70,7 @@ def fixture(name, about, kind="embed", cases=None, unused=r"$^", tokens=False, r
     def register(build):
         assert name not in FIXTURES, name
         family = build.__module__.rpartition(".")[2]
-        default = {"embed": TEXT_CASES, "rerank": PAIR_CASES, "sparse": TEXT_CASES, "words": TEXT_CASES}[kind]
+        default = {"embed": TEXT_CASES, "rerank": PAIR_CASES, "sparse": TEXT_CASES, "words": TEXT_CASES}.get(kind, KIND_CASES)
         FIXTURES[name] = Fixture(name, family, kind, about, build, cases or default, unused, tokens, rewrite, serve)
         return build
 
@@ -329,11 +334,127 @@ class WordWeigher(Embedder):
         return np.stack([self.answer(case)["vector"] for case in cases])
 
 
+class TokenEmbedder(Embedder):
+    """A folder as the MultiVectorEncoder of sentence-transformers serves it."""
+
+    most = 72  # tokens of a row
+
+    def __init__(self, folder):
+        self.model = MultiVectorEncoder(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
+        self.dimensions = self.model.get_embedding_dimension()
+
+    def encode(self, cases, **options):
+        """Of cases of one task."""
+        encode = {"query": self.model.encode_query, "document": self.model.encode_document}[cases[0]["task"]]
+        texts = [case["text"] for case in cases]
+        return encode(texts, batch_size=len(texts), show_progress_bar=False, **options)
+
+    def in_one_line(self, tokens):
+        """The vectors of a text, padded with zeros."""
+        line = np.zeros((self.most, self.dimensions), np.float32)
+        line[: len(tokens)] = tokens
+        return line.flatten()
+
+    def answer(self, case):
+        [raw] = self.encode([case], output_value=None)
+        ids = raw["input_ids"].tolist()
+        kept = raw["attention_mask"].bool()
+        [given] = self.encode([case])
+        assert torch.equal(given, raw["token_embeddings"][kept])
+        return {"ids": ids, "kept": kept.nonzero().flatten().tolist(), "vector": self.in_one_line(raw["token_embeddings"])}
+
+    def batch(self, cases):
+        lines = [None] * len(cases)
+        for task in ["query", "document"]:
+            indices = [index for index, case in enumerate(cases) if case["task"] == task]
+            for index, raw in zip(indices, self.encode([cases[index] for index in indices], output_value=None)):
+                alone = self.lengths.get(cases[index]["name"], self.most)
+                lines[index] = self.in_one_line(raw["token_embeddings"][:alone])
+        return np.stack(lines)
+
+    def split(self, case):
+        """The vectors of all its tokens, those that are dropped too."""
+        vector = case.pop("vector").reshape(self.most, -1)
+        return case | {"tokens": [short_floats(token) for token in vector[: len(case["ids"])]]}
+
+    def pairs(self, cases):
+        """The score of each query and each document."""
+        queries, documents = ([case for case in cases if case["task"] == task] for task in ["query", "document"])
+        scores = self.model.similarity(self.encode(queries), self.encode(documents)).tolist()
+        return [
+            [query["name"], document["name"], *short_floats(score)]
+            for query, row in zip(queries, scores)
+            for document, score in zip(documents, row)
+        ]
+
+    def check_ids(self, folder, cases):
+        self.lengths = {case["name"]: len(case["ids"]) for case in cases}
+        tokenizer = Tokenizer.from_file(str(next(folder.rglob("tokenizer.json"))))
+        tokenizer.no_padding()
+        markers = [value for prompt in self.model.prompts.values() for value in [prompt, *(prompt or "").split()[:1]]]
+        for marker in markers:
+            if marker and tokenizer.token_to_id(marker) is not None:
+                tokenizer.add_special_tokens([AddedToken(marker, normalized=False)])
+        module = self.model[0]
+        for case in cases:
+            expansion = module.query_expansion if case["task"] == "query" else None
+            length = module.query_length if case["task"] == "query" else module.document_length
+            if expansion and expansion["strategy"] == "fixed":
+                length = expansion["length"]
+            tokenizer.enable_truncation(length or module.max_seq_length)
+            ids = tokenizer.encode((self.model.prompts[case["task"]] or "") + case["text"]).ids
+            if expansion:
+                token = expansion["token"] or self.model.tokenizer.mask_token
+                ids += [tokenizer.token_to_id(token)] * (expansion["length"] - len(ids))
+            assert ids == case["ids"], (case["name"], ids, case["ids"])
+
+
+class TokenComparer(WordWeigher):
+    """All that BGE-M3 makes of a text, as FlagEmbedding describes it, written anew in plain torch."""
+
+    most = 72
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        head = torch.load(folder / "colbert_linear.pt", weights_only=True)
+        self.matrix, self.shift = head["weight"].float(), head["bias"].float()
+        self.words, self.dimensions = self.dimensions, len(self.shift)
+
+    @torch.no_grad()
+    def vectors(self, case):
+        features = self.model[0](self.model.preprocess([case["text"]]))
+        return torch.nn.functional.normalize(features["token_embeddings"][0] @ self.matrix.T + self.shift, dim=-1)
+
+    def answer(self, case):
+        dimensions, self.dimensions = self.dimensions, self.words
+        answer = super().answer(case)
+        self.dimensions = dimensions
+        words = without_zeros({"vector": answer["vector"]})
+        dense = self.model.encode(case["text"], show_progress_bar=False)
+        vector = TokenEmbedder.in_one_line(self, self.vectors(case))
+        kept = [*range(1, len(answer["ids"]))]
+        return {"ids": answer["ids"], "kept": kept, "vector": vector, "dense": short_floats(dense), **words}
+
+    split = TokenEmbedder.split
+
+    def pairs(self, cases):
+        queries, documents = ([case for case in cases if case["task"] == task] for task in ["query", "document"])
+        return [
+            [query["name"], document["name"], *short_floats(self.score(query, document))]
+            for query in queries
+            for document in documents
+        ]
+
+    def score(self, query, document):
+        return (self.vectors(query)[1:] @ self.vectors(document)[1:].T).max(-1).values.mean().item()
+
+
 SERVED = {
     "embed": (Embedder, "vector"),
     "rerank": (Reranker, "logits"),
     "sparse": (SparseEmbedder, "vector"),
     "words": (WordWeigher, "vector"),
+    "multi_vector": (TokenEmbedder, "vector"),
 }
 
 
@@ -419,7 +540,8 @@ def generate(fixture, folder):
     header = served.header()
     cases = [case | served.answer(case) for case in fixture.cases]
     alone = np.stack([np.atleast_1d(case[numbers]) for case in cases])
-    assert alone.shape[1] == (header.get("dimensions") or len(header["labels"]))
+    width = header.get("dimensions") or len(header["labels"])
+    assert alone.shape[1] == (width * served.most if fixture.kind == "multi_vector" else width)
     getattr(served, "check_ids", partial(check_ids, served=served))(model, cases=cases)
     check_numbers(cases, alone, served.batch(cases))
     check_parameters(served, cases, alone, fixture.unused)
@@ -431,6 +553,9 @@ def generate(fixture, folder):
         cases = [case | {"tokens": served.tokens(case)} for case in cases]
     if fixture.kind in {"sparse", "words"}:
         cases = [without_zeros(case) for case in cases]
+    pairs = {"pairs": served.pairs(cases)} if fixture.kind == "multi_vector" else {}
+    if fixture.kind == "multi_vector":
+        cases = [served.split(case) for case in cases]
     floats = {"vector", "logits", "scores"}
     golden = {
         "about": fixture.about,
@@ -438,6 +563,7 @@ def generate(fixture, folder):
         "seed": fixture.seed,
         "kind": "sparse" if fixture.kind == "words" else fixture.kind,
         **header,
+        **pairs,
         "cases": [{key: short_floats(value) if key in floats else value for key, value in c.items()} for c in cases],
     }
     write_golden(folder / "golden.json", golden)

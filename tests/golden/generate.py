@@ -21,12 +21,14 @@ sys.dont_write_bytecode = True
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+import families._dynamic  # noqa: E402, F401
 import families.albert  # noqa: E402, F401
 import families.bert  # noqa: E402, F401
 import families.deberta  # noqa: E402, F401
 import families.distilbert  # noqa: E402, F401
 import families.electra  # noqa: E402, F401
 import families.eurobert  # noqa: E402, F401
+import families.exported  # noqa: E402, F401
 import families.gemma  # noqa: E402, F401
 import families.gte  # noqa: E402, F401
 import families.jina  # noqa: E402, F401
@@ -35,9 +37,11 @@ import families.llama  # noqa: E402, F401
 import families.lmrerank  # noqa: E402, F401
 import families.modernbert  # noqa: E402, F401
 import families.mpnet  # noqa: E402, F401
+import families.multi_vector  # noqa: E402, F401
 import families.nomic  # noqa: E402, F401
 import families.pipelines  # noqa: E402, F401
 import families.nomic_moe  # noqa: E402, F401
+import families.quantized  # noqa: E402, F401
 import families.qwen  # noqa: E402, F401
 import families.repositories  # noqa: E402, F401
 import families.roberta  # noqa: E402, F401

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PromptChoice } from '../../src/task.ts'
 import { BUNDLED_MODEL, type OpenModel, openModel } from '../open-model.ts'
+import { readKind } from '../read-kind.ts'
 
 interface EmbedCase {
   readonly name: string
@@ -24,6 +25,17 @@ interface SparseCase extends Omit<EmbedCase, 'vector' | 'tokens'> {
   readonly special?: boolean
 }
 
+/** Of a model whose tokens are compared. */
+interface MultiVectorCase extends Omit<EmbedCase, 'vector' | 'tokens' | 'prompt_name'> {
+  readonly task: 'query' | 'document'
+  /** A vector for each id, and the places of those that count. */
+  readonly tokens: readonly (readonly number[])[]
+  readonly kept: readonly number[]
+  /** What else a model makes of a text that does all three. */
+  readonly dense?: readonly number[]
+  readonly sparse?: readonly (readonly [number, number])[]
+}
+
 interface RerankCase {
   readonly name: string
   readonly query: string
@@ -36,10 +48,16 @@ interface RerankCase {
 }
 
 interface Golden {
-  readonly kind: 'embed' | 'rerank' | 'sparse'
+  readonly kind: 'embed' | 'rerank' | 'sparse' | 'multi_vector'
   /** Of vectors. */
   readonly dimensions?: number
-  readonly cases: readonly EmbedCase[] | readonly RerankCase[] | readonly SparseCase[]
+  readonly cases:
+    | readonly EmbedCase[]
+    | readonly RerankCase[]
+    | readonly SparseCase[]
+    | readonly MultiVectorCase[]
+  /** Names of a query and a document, and their score. */
+  readonly pairs?: readonly (readonly [string, string, number])[]
 }
 
 interface Fixture {
@@ -67,7 +85,9 @@ const fixtures: Fixture[] = readdirSync(here, { withFileTypes: true })
 
 test('there are fixtures of every kind', () => {
   expect(fixtures.length).toBeGreaterThan(30)
-  expect(new Set(fixtures.map(({ golden }) => golden.kind))).toEqual(new Set(['embed', 'rerank', 'sparse']))
+  expect(new Set(fixtures.map(({ golden }) => golden.kind))).toEqual(
+    new Set(['embed', 'rerank', 'sparse', 'multi_vector']),
+  )
 })
 
 describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
@@ -103,6 +123,60 @@ describe.each([bundled, ...fixtures])('$name', ({ folder, golden }) => {
           expectClose(vectors.subarray(row * dimensions, (row + 1) * dimensions), vector)
         }
       }
+    })
+
+    const kinds = new Set(cases.map(({ prompt_name: name, task }) => name ?? task))
+    if (kinds.size === 1) return
+    test('embeds texts of all prompts side by side', async () => {
+      const requests = cases.map((golden) => embed(model, [golden.text], golden))
+      for (const [index, { vectors }] of (await Promise.all(requests)).entries())
+        expectClose(vectors, cases[index]?.vector ?? [])
+    })
+  } else if (golden.kind === 'multi_vector') {
+    const cases = golden.cases as readonly MultiVectorCase[]
+    const { dimensions: width = 0, pairs = [] } = golden
+    const expected = ({ tokens, kept }: MultiVectorCase) => kept.flatMap((place) => tokens[place] ?? [])
+
+    test.each(cases)('gives the vectors of "$name" alone', async (golden) => {
+      const { text, task, ids } = golden
+      expect([...(await readKind(model, text, task)).ids]).toEqual(ids)
+      const { vectors, dimensions } = await embedMulti(model, [text], task)
+      expect(dimensions).toBe(width)
+      expectClose(vectors[0] ?? new Float32Array(), expected(golden))
+    })
+
+    test('gives the vectors of all texts of a kind in one request', async () => {
+      for (const [task, some] of Map.groupBy(cases, (golden) => golden.task)) {
+        const texts = some.map(({ text }) => text)
+        const { vectors } = await embedMulti(model, texts, task)
+        for (const [row, golden] of some.entries())
+          expectClose(vectors[row] ?? new Float32Array(), expected(golden))
+      }
+    })
+
+    test('reranks the documents of one query', async () => {
+      const textOf = (name: string) => cases.find((golden) => golden.name === name)?.text ?? ''
+      for (const [name, some] of Map.groupBy(pairs, ([query]) => query)) {
+        const documents = some.map(([, document]) => textOf(document))
+        const task = { kind: 'rerank', model: undefined, query: textOf(name), documents } as const
+        expectEachClose((await model.engine.rerank(task)).scores, some)
+      }
+    })
+
+    test('reranks documents that have a query each', async () => {
+      const textOf = (name: string) => cases.find((golden) => golden.name === name)?.text ?? ''
+      const query = pairs.map(([name]) => textOf(name))
+      const documents = pairs.map(([, name]) => textOf(name))
+      const task = { kind: 'rerank', model: undefined, query, documents } as const
+      expectEachClose((await model.engine.rerank(task)).scores, pairs)
+    })
+
+    const whole = cases.filter(({ dense }) => dense !== undefined)
+    test.each(whole)('embeds and weighs "$name" as well', async ({ text, dense = [], sparse = [] }) => {
+      expectClose((await embed(model, [text], undefined)).vectors, dense)
+      const { pairs } = await model.engine.embedSparse(sparseTask([text], undefined))
+      const size = model.runner.limits.vocabularySize
+      expectClose(widen(pairs[0] ?? [], size), [...widen(sparse.flat(), size)])
     })
   } else if (golden.kind === 'sparse') {
     const cases = golden.cases as readonly SparseCase[]
@@ -173,6 +247,11 @@ function embed({ engine }: OpenModel, texts: readonly string[], golden: EmbedCas
   return engine.embed({ kind: 'embed', model: undefined, texts, prompt: golden && promptOf(golden) })
 }
 
+function embedMulti({ engine }: OpenModel, texts: readonly string[], task: string) {
+  const prompt = { name: task, ifUnknown: 'ignore' } as const
+  return engine.embedMulti({ kind: 'embed_multi', model: undefined, texts, prompt })
+}
+
 function sparseTask(texts: readonly string[], task: string | undefined) {
   const prompt = task === undefined ? undefined : { name: task, ifUnknown: 'ignore' as const }
   return { kind: 'embed_sparse', model: undefined, texts, prompt } as const
@@ -219,6 +298,12 @@ function expectClose(actual: Float32Array, expected: readonly number[]): void {
   const largest = Math.max(1, ...expected.map(Math.abs))
   const worst = Math.max(...expected.map((value, index) => Math.abs((actual[index] ?? NaN) - value)))
   expect(worst).toBeLessThanOrEqual(TOLERANCE * largest)
+}
+
+/** Of scores, one of which may be far below the others: a document without vectors has -1e9. */
+function expectEachClose(scores: Float32Array, pairs: readonly (readonly [string, string, number])[]): void {
+  expect(scores).toHaveLength(pairs.length)
+  for (const [index, [, , score]] of pairs.entries()) expectClose(scores.subarray(index, index + 1), [score])
 }
 
 function readJson(path: string): unknown {

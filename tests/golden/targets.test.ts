@@ -9,7 +9,7 @@ import type { TargetName } from '../../src/graph/target.ts'
 import { TARGETS } from '../../src/graph/target.ts'
 import { TokenizerThread } from '../../src/tokenize/tokenizer.ts'
 import type { GoldenBatch } from '../interpreter/golden-batch.ts'
-import { BUNDLED, listFixtures, openGolden } from '../interpreter/golden-batch.ts'
+import { BUNDLED, isExported, listFixtures, openGolden } from '../interpreter/golden-batch.ts'
 import type { Distance } from '../interpreter/golden-distance.ts'
 import { goldenDistance } from '../interpreter/golden-distance.ts'
 
@@ -35,12 +35,30 @@ const ROUNDED = {
   },
 } as const satisfies Record<string, Record<string, Distance>>
 
+/** Weights of words are sums of both signs, as scores are. */
+const KINDS = {
+  embedding: 'embedding',
+  multi_vector: 'embedding',
+  sparse: 'classification',
+  classification: 'classification',
+} as const
+
 const tokenizers = new TokenizerThread()
 const worst = new Map<string, Distance>()
-const targets = Object.keys(TARGETS) as TargetName[]
+// Targets in int8 need calibration: tests/golden/int8.test.ts has them.
+const targets = (Object.keys(TARGETS) as TargetName[]).filter((target) => TARGETS[target].dtype !== 'int8')
 const halfTargets = targets.filter((target) => TARGETS[target].dtype !== 'fp32')
 
-describe.each(listFixtures())('$name', (fixture) => {
+const [exported, fixtures] = [true, false].map((is) =>
+  listFixtures().filter((fixture) => isExported(fixture) === is),
+)
+
+test.skip.each(exported ?? [])(
+  '$name has another’s file before its head, which no interpreter here reads: unit/graph/cuda-graphs.test.ts runs the heads',
+  () => {},
+)
+
+describe.each(fixtures ?? [])('$name', (fixture) => {
   let golden: GoldenBatch
   beforeAll(async () => {
     golden = await openGolden(fixture, tokenizers)
@@ -58,7 +76,7 @@ describe.each(listFixtures())('$name', (fixture) => {
   test.each(halfTargets)('loses no more than its precision on %s', (target) => {
     const distance = goldenDistance(golden, buildGraph(golden.spec, target))
     const { kind: head } = golden.spec.head
-    const kind = fixture.name === BUNDLED ? 'bundled' : head === 'sparse' ? 'classification' : head
+    const kind = fixture.name === BUNDLED ? 'bundled' : KINDS[head]
     remember(`${target} ${kind}`, distance)
     expectWithin(distance, ROUNDED[TARGETS[target].dtype as keyof typeof ROUNDED][kind])
   })

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { PromptChoice } from '../../src/task.ts'
 import type { OpenModel } from '../../tests/open-model.ts'
 import { openModel } from '../../tests/open-model.ts'
+import { readKind } from '../../tests/read-kind.ts'
 
 export interface Measured {
   readonly cases: number
@@ -20,11 +21,16 @@ interface GoldenCase {
   readonly prompt_name?: string
   readonly task?: string
   readonly vector?: readonly number[]
-  readonly tokens?: readonly (readonly number[])[]
+  readonly tokens?: readonly (readonly number[])[] | undefined
   /** What is not 0: index and value of each. */
   readonly sparse?: readonly (readonly [number, number])[]
   /** False: the text is read without the special tokens of the model's template. */
   readonly special?: boolean
+  /** Places of the tokens by which a text is compared, of `tokens`. */
+  readonly kept?: readonly number[]
+  /** The one vector of a text that has those too. */
+  readonly dense?: readonly number[]
+  readonly name?: string
   readonly query?: string
   readonly document?: string
   readonly logits?: readonly number[]
@@ -35,6 +41,8 @@ interface Golden {
   /** Undefined in bundled.json, which embeds. */
   readonly kind?: string
   readonly cases: readonly GoldenCase[]
+  /** Names of a query's case and a document's, and their score. */
+  readonly pairs?: readonly (readonly [string, string, number])[]
 }
 
 /** What came out, and what had to. */
@@ -53,11 +61,13 @@ const KINDS: Readonly<Record<string, (model: OpenModel, golden: GoldenCase) => P
   embed: embedCase,
   sparse: sparseCase,
   rerank: rerankCase,
+  multi_vector: multiVectorCase,
 }
 
 /** `golden`: the path of a golden.json. Throws what opening the folder throws, and for a kind of fixtures that is not known. */
 export async function measureFixture(folder: string, golden: string): Promise<Measured> {
-  const { kind = 'embed', cases } = JSON.parse(readFileSync(golden, 'utf8')) as Golden
+  const read = JSON.parse(readFileSync(golden, 'utf8')) as Golden
+  const { kind = 'embed', cases } = read
   const measure = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined
   if (measure === undefined) throw new Error(`fixtures of kind "${kind}" are not measured yet`)
   const model = await openModel(folder)
@@ -65,7 +75,8 @@ export async function measureFixture(folder: string, golden: string): Promise<Me
     const results: CaseResult[] = []
     for (const golden of cases) results.push(await measure(model, golden))
     const vectors = results.flatMap((result) => result.vectors)
-    const numbers = [...vectors, ...results.flatMap(({ scores }) => scores)]
+    const scores = [...results.flatMap((result) => result.scores), ...(await comparePairs(model, read))]
+    const numbers = [...vectors, ...scores]
     return {
       cases: cases.length,
       difference: Math.max(...numbers.map(differenceOf)),
@@ -109,6 +120,36 @@ async function sparseCase(model: OpenModel, golden: GoldenCase): Promise<CaseRes
   }
   const expected = [...widen(sparse)]
   return { ids: await idsOf(model, golden), vectors: [{ actual: widen(given), expected }], scores: [] }
+}
+
+async function multiVectorCase(model: OpenModel, golden: GoldenCase): Promise<CaseResult> {
+  const { text = '', task = '', tokens = [], kept = [], dense, sparse } = golden
+  const asked = { model: undefined, texts: [text], prompt: promptOf(golden) }
+  const { vectors } = await model.engine.embedMulti({ kind: 'embed_multi', ...asked })
+  const pairs: Pair[] = [
+    { actual: vectors[0] ?? new Float32Array(), expected: kept.flatMap((place) => tokens[place] ?? []) },
+  ]
+  const { task: _, ...plain } = golden
+  if (dense !== undefined)
+    pairs.push(...(await embedCase(model, { ...plain, vector: dense, tokens: undefined })).vectors)
+  if (sparse !== undefined) pairs.push(...(await sparseCase(model, plain)).vectors)
+  const { ids } = await readKind(model, text, task)
+  return { ids: [...ids], vectors: pairs, scores: [] }
+}
+
+/** Each query against all documents that it is paired with. */
+async function comparePairs({ engine }: OpenModel, { cases, pairs = [] }: Golden): Promise<Pair[]> {
+  const textOf = (name: string) => cases.find((golden) => golden.name === name)?.text ?? ''
+  const results: Pair[] = []
+  for (const [query, some] of Map.groupBy(pairs, ([name]) => name)) {
+    const documents = some.map(([, name]) => textOf(name))
+    const task = { kind: 'rerank', model: undefined, query: textOf(query), documents } as const
+    const { scores } = await engine.rerank(task)
+    // Each by itself: one without vectors is far below the others.
+    for (const [index, [, , score]] of some.entries())
+      results.push({ actual: scores.subarray(index, index + 1), expected: [score] })
+  }
+  return results
 }
 
 async function idsOf(

@@ -6,17 +6,17 @@ const UNUSED_SHOWN = 5
 
 /** As a person reads it; the last line is the verdict. */
 export function describeModel(report: ModelReport): string {
-  const { name, modelType, probe, problems } = report
-  const family =
-    probe === undefined ? `${modelType}, which is unknown here` : `${modelType}, told by ${probe}`
+  const { name, problems } = report
   const rows: (readonly [string, string])[] = [
     ['Model', name],
-    ['Family', family],
+    ['Family', describeFamily(report)],
+    ...describeExported(report),
     ...labelled('Head', report.head),
     ...describeOutput(report),
     ...labelled('Prompts', describePrompts(report)),
+    ...(report.adapters.length === 0 ? [] : [['Adapters', report.adapters.join(', ')] as const]),
     ...describeTokenizer(report),
-    ['Stored', describeStored(report)],
+    ...describeStored(report),
     ...labelled('Memory', report.targets.map(describeTarget)),
     ...(report.output === undefined ? [] : describeUse(report)),
   ]
@@ -39,8 +39,9 @@ function describeOutput({ output }: ModelReport): (readonly [string, string])[] 
   const { width, truncatedTo, tokenWidth, maxTokens } = output
   const cut = truncatedTo === undefined ? '' : `, cut to ${truncatedTo}`
   const tokens = tokenWidth === 0 ? '' : `; of each token ${tokenWidth}`
+  const texts = `${count(width)} ${width === 1 ? 'number' : 'numbers'} a text${cut}${tokens}`
   return [
-    ['Output', `${count(width)} ${width === 1 ? 'number' : 'numbers'} a text${cut}${tokens}`],
+    ['Output', width === 0 ? `${count(tokenWidth)} numbers a token` : texts],
     ['Max tokens', Number.isFinite(maxTokens) ? count(maxTokens) : 'no limit'],
   ]
 }
@@ -67,10 +68,37 @@ function describeTokenizer({ tokenizer, output }: ModelReport): (readonly [strin
   ])
 }
 
-function describeStored({ stored: { files, tensors, numbers, bytes, dtypes } }: ModelReport): string {
-  const kinds = Object.entries(dtypes).map(([dtype, size]) => `${dtype} ${shown(size)}`)
+function describeStored({ stored }: ModelReport): (readonly [string, string])[] {
+  const { files, tensors, numbers, bytes, dtypes } = stored
+  // Beside an exported model there need not be any.
+  if (tensors === 0) return []
   const where = files === 1 ? '1 file' : `${files} files`
-  return `${count(numbers)} numbers in ${tensors} tensors of ${where}, ${shown(bytes)}: ${kinds.join(', ')}`
+  return [
+    [
+      'Stored',
+      `${count(numbers)} numbers in ${tensors} tensors of ${where}, ${shown(bytes)}: ${describeDtypes(dtypes)}`,
+    ],
+  ]
+}
+
+function describeDtypes(dtypes: Readonly<Record<string, number>>): string {
+  return Object.entries(dtypes)
+    .map(([dtype, size]) => `${dtype} ${shown(size)}`)
+    .join(', ')
+}
+
+function describeFamily({ modelType, probe, exported }: ModelReport): string {
+  if (exported !== undefined) return `${modelType}, compiled by others`
+  return probe === undefined ? `${modelType}, which is unknown here` : `${modelType}, told by ${probe}`
+}
+
+function describeExported({ exported }: ModelReport): (readonly [string, string])[] {
+  if (exported === undefined) return []
+  const { file, dtype, inputs, outputs, bytes, dtypes } = exported
+  return labelled('Exported', [
+    `${file}, taken for ${dtype}: ${shown(bytes)} of weights: ${describeDtypes(dtypes)}`,
+    `inputs ${inputs.join(', ')}; outputs ${outputs.join(', ')}`,
+  ])
 }
 
 function describeTarget({ target, dtype, weights }: TargetReport): string {

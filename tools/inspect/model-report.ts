@@ -10,6 +10,8 @@ import type { TargetName } from '../../src/graph/target.ts'
 import { TARGETS } from '../../src/graph/target.ts'
 import type { ModelSpec, TensorRef } from '../../src/model/spec.ts'
 import { describeHead, tensorsOf } from './describe-head.ts'
+import type { ExportedReport } from './exported-report.ts'
+import { reportExported } from './exported-report.ts'
 import type { TokenizerReport } from './read-tokenizer.ts'
 import { readTokenizer } from './read-tokenizer.ts'
 import type { WeightMemory } from './weight-memory.ts'
@@ -23,7 +25,11 @@ export interface ModelReport {
   readonly head: readonly string[]
   readonly prompts: Readonly<Record<string, string>>
   readonly defaultPrompt: string | undefined
+  /** Tasks for which the weights have adapters. */
+  readonly adapters: readonly string[]
   readonly stored: StoredWeights
+  /** Undefined: the folder has weights. */
+  readonly exported: ExportedReport | undefined
   readonly tokenizer: TokenizerReport | undefined
   /** Undefined: no graph could be built. */
   readonly output: OutputReport | undefined
@@ -45,7 +51,7 @@ export interface StoredWeights {
 }
 
 export interface OutputReport {
-  /** Of a vector; of a classifier the labels. */
+  /** Of a vector; of a classifier the labels; 0 where only tokens have vectors. */
   readonly width: number
   readonly truncatedTo: number | undefined
   /** Of the vectors of tokens; 0 where there are none. */
@@ -78,7 +84,7 @@ export interface Inspection {
 /** Resolves whatever is wrong with the model: `problems` tells it. `targets`: those that are tried. */
 export async function inspectModel(
   spec: ModelSpec,
-  targets: readonly TargetName[] = Object.keys(TARGETS) as TargetName[],
+  targets: readonly TargetName[] = targetsOf(spec),
 ): Promise<Inspection> {
   const problems = new Set<string>()
   const note = (error: unknown): undefined => {
@@ -92,11 +98,13 @@ export async function inspectModel(
   const report = {
     name: spec.name,
     modelType: spec.modelType,
-    probe: attempt(() => findFamily(spec).probe, note),
+    probe: spec.exported === undefined ? attempt(() => findFamily(spec).probe, note) : undefined,
     head: describeHead(spec.head),
     prompts: promptsOf(spec),
     defaultPrompt: spec.defaultPromptName,
+    adapters: spec.adapters ?? [],
     stored: storedWeights(spec),
+    exported: reportExported(spec),
     tokenizer,
     output: graph && outputOf(spec, graph),
     targets: rows,
@@ -110,19 +118,33 @@ export async function inspectModel(
   return { report, graphs }
 }
 
+/** The head of an exported model is float32, whatever the model is. */
+function targetsOf({ exported }: ModelSpec): TargetName[] {
+  const names = Object.keys(TARGETS) as TargetName[]
+  return exported === undefined ? names : names.filter((name) => name.endsWith('-f32'))
+}
+
 function tryTarget(
   spec: ModelSpec,
   target: TargetName,
   graphs: Map<TargetName, CompiledGraph>,
 ): TargetReport {
-  const { provider, dtype } = TARGETS[target]
+  const { provider, dtype: own } = TARGETS[target]
+  const dtype = spec.exported?.dtype ?? own
   try {
     const compiled = buildGraph(spec, target)
     graphs.set(target, compiled)
-    return { target, provider, dtype, weights: weightMemory(compiled.graph), problem: undefined }
+    return { target, provider, dtype, weights: memoryOf(spec, compiled), problem: undefined }
   } catch (error) {
     return { target, provider, dtype, weights: undefined, problem: messageOf(error) }
   }
+}
+
+/** An exported model's weights are taken for what the file holds: what ONNX Runtime makes of them only a session would tell. */
+function memoryOf(spec: ModelSpec, { graph }: CompiledGraph): WeightMemory {
+  const own = weightMemory(graph)
+  const { bytes = 0 } = reportExported(spec) ?? {}
+  return { bytes: own.bytes + bytes, asStored: own.asStored + bytes }
 }
 
 /** What every target refuses is told once, what some refuse with their names. */
@@ -141,14 +163,20 @@ function promptsOf({ head, prompts }: ModelSpec): Readonly<Record<string, string
 
 function outputOf(spec: ModelSpec, graph: CompiledGraph): OutputReport {
   const { head, truncateDimensions, tokenizer } = spec
+  const ownTokens = head.kind === 'multi_vector' ? head.rules.document.maxTokens : undefined
   const { vectorWidth, tokenWidth, maxTokens, vocabularySize } = graph
   return {
-    width: head.kind === 'classification' ? head.labels.length : vectorWidth,
+    width: widthOf(head, vectorWidth),
     truncatedTo: truncateDimensions,
     tokenWidth,
-    maxTokens: Math.min(tokenizer.maxTokens ?? Infinity, maxTokens),
+    maxTokens: Math.min(ownTokens ?? tokenizer.maxTokens ?? Infinity, maxTokens),
     vocabularySize,
   }
+}
+
+function widthOf(head: ModelSpec['head'], vectorWidth: number): number {
+  if (head.kind === 'multi_vector') return 0
+  return head.kind === 'classification' ? head.labels.length : vectorWidth
 }
 
 function storedWeights({ tensors, head }: ModelSpec): StoredWeights {

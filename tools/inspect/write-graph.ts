@@ -19,8 +19,9 @@ export async function writeGraph(path: string, graph: Graph): Promise<number> {
   const initializers = graph.initializers.map((initializer): Initializer => {
     const { value, source } = initializer
     if (source instanceof Uint8Array) return initializer
-    if (!('parts' in source)) return { value, source: { ...source, file: relative(folder, source.file) } }
+    if ('file' in source) return { value, source: { ...source, file: relative(folder, source.file) } }
     made++
+    if ('makes' in source) return { value, source: madeInt8(value) }
     const [dtype, bytes] = STORED[source.dtype]
     const shape = shapeOf(source)
     const byteLength = shape.reduce((product, size) => product * size, bytes)
@@ -28,4 +29,11 @@ export async function writeGraph(path: string, graph: Graph): Promise<number> {
   })
   await writeFile(path, encodeGraph({ ...graph, initializers }))
   return made
+}
+
+/** A part of a linear layer in 8 bits. */
+function madeInt8({ dtype, shape }: Initializer['value']): Initializer['source'] {
+  const sizes = shape.map(Number)
+  const byteLength = sizes.reduce((product, size) => product * size, dtype === 'i8' ? 1 : 4)
+  return { file: MADE_LATER, byteOffset: 0, byteLength, dtype: dtype === 'i8' ? 'I8' : 'F32', shape: sizes }
 }

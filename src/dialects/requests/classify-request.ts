@@ -3,6 +3,7 @@ import type { ClassifyTask } from '../../task.ts'
 import {
   COUNT,
   MODEL_FIELDS,
+  PRIORITY_FIELD,
   PROMPT_FIELDS,
   SWITCH,
   TRUNCATION_FIELDS,
@@ -17,6 +18,7 @@ export const CLASSIFY_FIELDS = {
   ...MODEL_FIELDS,
   top_k: COUNT,
   raw_scores: SWITCH,
+  ...PRIORITY_FIELD,
   ...PROMPT_FIELDS,
   ...TRUNCATION_FIELDS,
 }

@@ -1,11 +1,12 @@
 /** The one schema of all requests to embed: what a field means does not depend on who spells it. */
 import { z } from 'zod'
 import { ServerError } from '../../errors.ts'
-import type { CallOptions, Capability, DecodeTask, EmbedTask, Service } from '../../task.ts'
+import type { CallOptions, DecodeTask, EmbedTask, Service } from '../../task.ts'
 import type { VectorFormat } from '../encode-vectors.ts'
 import {
   COUNT,
   MODEL_FIELDS,
+  PRIORITY_FIELD,
   PROMPT_FIELDS,
   SWITCH,
   TRUNCATION_FIELDS,
@@ -41,6 +42,7 @@ export const EMBED_FIELDS = {
   modality: z.enum(['text', 'image', 'audio']).nullish(),
   /** Our own: what integers in this request are, whatever TOKEN_INPUT says. */
   token_vocab: z.enum(['cl100k', 'native']).nullish(),
+  ...PRIORITY_FIELD,
   ...PROMPT_FIELDS,
   ...TRUNCATION_FIELDS,
 }
@@ -78,7 +80,7 @@ export interface EmbedSource {
   /** Where integers are always the model's own. */
   readonly vocabulary?: DecodeTask['vocabulary']
   /** What the texts are wanted for; to be embedded unless told. */
-  readonly purpose?: Capability
+  readonly purpose?: DecodeTask['purpose']
 }
 
 const VOCABULARIES = { cl100k: 'cl100k', native: 'model', unsaid: 'client' } as const

@@ -8,6 +8,14 @@ const MODEL_NAME = z.string().max(MAX_MODEL_NAME).nullish()
 
 export const MODEL_FIELDS = { model: MODEL_NAME, model_id: MODEL_NAME }
 
+/** vLLM, Cohere: less is earlier. Read before any dialect, with the header of that name; what is no priority is ignored. */
+export const PRIORITY_FIELD = {
+  priority: z
+    .unknown()
+    .optional()
+    .meta({ anyOf: [{ type: 'integer' }, { enum: ['high', 'normal', 'low'] }] }),
+}
+
 /** `"3"` is 3, as Infinity's server takes it. */
 export const COUNT = z
   .preprocess(
@@ -96,10 +104,11 @@ export function readModel(
 
 export function readPrompt(fields: FieldsOf<typeof PROMPT_FIELDS>): PromptChoice | undefined {
   const { prompt, prompt_name, task, input_type } = fields
-  if (typeof prompt === 'string') return { text: prompt }
-  if (prompt_name) return { name: prompt_name, ifUnknown: 'refuse' }
-  const name = task || input_type
-  return name ? { name, ifUnknown: 'ignore' } : undefined
+  const purpose = task || input_type
+  const besides = purpose ? { task: purpose } : {}
+  if (typeof prompt === 'string') return { text: prompt, ...besides }
+  if (prompt_name) return { name: prompt_name, ifUnknown: 'refuse', ...besides }
+  return purpose ? { name: purpose, ifUnknown: 'ignore' } : undefined
 }
 
 /** The first that a client gave. */

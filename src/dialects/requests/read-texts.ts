@@ -1,7 +1,7 @@
 /** What a client gave to be read. Plain loops: a schema would take ten milliseconds for a large list. */
 import { isRecord, show } from '../../base/json-value.ts'
 import { ServerError } from '../../errors.ts'
-import type { CallOptions, Capability, DecodeTask, Service } from '../../task.ts'
+import type { CallOptions, DecodeTask, Service } from '../../task.ts'
 import { notA } from './read-body.ts'
 
 /** The string of a required field, or of its `text`. Throws `invalid_request`. */
@@ -21,7 +21,7 @@ export interface TextsOptions {
   /** What integers are. */
   readonly vocabulary: DecodeTask['vocabulary']
   /** What the texts are wanted for; to be embedded unless told. */
-  readonly purpose?: Capability
+  readonly purpose?: DecodeTask['purpose']
 }
 
 /**

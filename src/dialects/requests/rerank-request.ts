@@ -5,6 +5,7 @@ import type { RerankTask } from '../../task.ts'
 import {
   COUNT,
   MODEL_FIELDS,
+  PRIORITY_FIELD,
   PROMPT_FIELDS,
   SWITCH,
   TRUNCATION_FIELDS,
@@ -39,6 +40,7 @@ export const RERANK_FIELDS = {
   task_instruction: z.string().nullish(),
   max_tokens_per_doc: COUNT,
   max_tokens_per_query: COUNT,
+  ...PRIORITY_FIELD,
   ...PROMPT_FIELDS,
   ...TRUNCATION_FIELDS,
 }

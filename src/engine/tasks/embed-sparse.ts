@@ -9,6 +9,7 @@ import type { TokenizedRows } from '../../tokenize/tokenizer.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
 import { lookUpWords, weighWords } from '../word-weights.ts'
+import { ownWidth } from './embed-tokens.ts'
 
 export async function embedSparse(
   served: ServedModel,
@@ -26,6 +27,7 @@ export async function embedSparse(
   const lexical = spec.head.kind === 'embedding' ? spec.head.lexical : undefined
   const rowIds: Int32Array[] = []
   const width = served.model.runner.limits.tokenWidth
+  const weightAt = ownWidth(served)
   const result = await served.lane.submit({
     noun: 'text',
     sizes: sizesOf(texts, { prompt }),
@@ -34,7 +36,7 @@ export async function embedSparse(
     // Their weights alone are kept: vectors of all tokens would be gigabytes.
     ...(lexical && {
       keepTokens: (index, tokens) =>
-        weighWords({ ids: rowIds[index] ?? new Int32Array(), tokens, width }, lexical),
+        weighWords({ ids: rowIds[index] ?? new Int32Array(), tokens, width, weightAt }, lexical),
     }),
     tokenize: async (from, to) => {
       const rowsAsked = rowOptions(served, task, { noun: 'text', firstIndex: from })

@@ -6,6 +6,8 @@ import { findPairPrompt } from '../find-pair-prompt.ts'
 import { splitScores } from '../finish.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
+import { tokenRulesOf } from '../token-kind.ts'
+import { rerankTokens } from './rerank-tokens.ts'
 
 export async function rerank(
   served: ServedModel,
@@ -23,6 +25,8 @@ export async function rerank(
     )
   }
   const { spec, tokenizer } = served.model
+  const rules = tokenRulesOf(spec)
+  if (rules !== undefined) return rerankTokens(served, { task, queries, rules }, options)
   const { prompt, instruction, told, ignoredPrompt } = findPairPrompt(spec, task)
   const isAsked = spec.tokenizer.pairPrompt !== undefined
   const isReadOnce = typeof task.query === 'string' && !isAsked

@@ -9,6 +9,7 @@ import type {
   LexicalHead,
   PoolingStep,
   Route,
+  TokenHead,
 } from '../../model/spec.ts'
 import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
@@ -68,11 +69,12 @@ type EmbeddingHead = Extract<Head, { kind: 'embedding' }>
 export function buildEmbeddingHead(
   shop: EmbeddingShop,
   states: Value,
-  { steps, routes = [], lexical }: EmbeddingHead,
+  { steps, routes = [], lexical, multiVector }: EmbeddingHead,
 ): HeadOutputs {
-  if (lexical !== undefined)
-    return weighTokens(shop, states, { made: buildEmbedding(shop, states, steps), lexical })
-  if (routes.length === 0) return buildEmbedding(shop, states, steps)
+  if (routes.length === 0) {
+    const made = buildEmbedding(shop, states, steps)
+    return lexical || multiVector ? extendTokens(shop, states, { made, lexical, multiVector }) : made
+  }
   expectSameTokens(routes)
   const made = routes.map(({ steps }) => buildEmbedding(shop, states, steps))
   const [first, ...others] = made as [HeadOutputs, ...HeadOutputs[]]
@@ -130,15 +132,33 @@ function tokenSteps(route: Route | undefined): readonly EmbeddingStep[] {
   )
 }
 
-/** Behind the vector of each token its weight; one below 0 counts for nothing, which is left to the engine. */
-function weighTokens(
-  { b }: EmbeddingShop,
+interface Extension {
+  readonly made: HeadOutputs
+  readonly lexical: LexicalHead | undefined
+  readonly multiVector: TokenHead | undefined
+}
+
+/**
+ * Behind the vector of each token its weight (one below 0 counts for nothing, which is left to the engine), and behind that the
+ * vector by which it is compared.
+ */
+function extendTokens(
+  shop: EmbeddingShop,
   states: Value,
-  { made, lexical }: { readonly made: HeadOutputs; readonly lexical: LexicalHead },
+  { made, lexical, multiVector }: Extension,
 ): HeadOutputs {
-  const [weight, bias] = [lexical.weight, lexical.bias].map((tensor) => b.cast(b.tensor(tensor), 'f32'))
-  const weights = b.node('Gemm', [b.cast(states, 'f32'), weight, bias], { transB: { int: 1 } })
-  return { ...made, tokens: b.concat([made.tokens as Value, weights], 1) }
+  const { b, kernels } = shop
+  const x = b.cast(states, 'f32')
+  const weights = lexical && project(b, x, lexical)
+  const vectors = multiVector && kernels.unit(b, project(b, x, multiVector)).vectors
+  const parts = [made.tokens, weights, vectors].filter((part) => part !== undefined)
+  return { ...made, tokens: b.concat(parts, 1) }
+}
+
+/** x · weightᵀ + bias */
+function project(b: GraphBuilder, x: Value, head: LexicalHead | TokenHead): Value {
+  const [weight, bias] = [head.weight, head.bias].map((tensor) => b.cast(b.tensor(tensor), 'f32'))
+  return b.node('Gemm', [x, weight, bias], { transB: { int: 1 } })
 }
 
 function poolAll(shop: PoolingShop, tokens: Value, { modes }: PoolingStep): Value {

@@ -3,6 +3,7 @@ import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
 import type { AttentionInputs, HeadNorm, Kernels } from '../kernels.ts'
 import type { AnyLinear, Norm, TensorTable } from '../tensor-table.ts'
+import { clearBlind } from './clear-blind.ts'
 import { convolve } from './convolution.ts'
 import { disentangledBias } from './disentangled-bias.ts'
 import { buildEmbeddings } from './embeddings.ts'
@@ -27,6 +28,8 @@ export interface Workshop {
   readonly kernels: Kernels
   /** Float32, whatever the body is computed in. */
   readonly headKernels: Kernels
+  /** Rows may end with tokens that none sees. */
+  readonly hidesUnseen?: boolean
 }
 
 /** `onLayer`: told of the embeddings, then of what each layer makes of them; of the last, what the whole body gives. */
@@ -107,7 +110,7 @@ function addStep(
 }
 
 function attend(shop: Workshop, x: Value, plan: AttentionPlan, H: number): Value {
-  const { b, tensors, kernels } = shop
+  const { b, tensors, kernels, hidesUnseen = false } = shop
   const { heads, keyHeads, headWidth, rotary, scale = 1 / Math.sqrt(headWidth) } = plan
   const queryWidth = heads * headWidth
   const keyWidth = keyHeads * headWidth
@@ -125,8 +128,10 @@ function attend(shop: Workshop, x: Value, plan: AttentionPlan, H: number): Value
     queryNorm: headNorm(plan.queryNorm, queryWidth),
     keyNorm: headNorm(plan.keyNorm, keyWidth),
     bias: scoreBias(plan.bias),
+    hidesUnseen,
   }
-  return kernels.attention(b, x, inputs)
+  const context = kernels.attention(b, x, inputs)
+  return hidesUnseen && plan.window !== undefined ? clearBlind(b, context, plan.window) : context
 
   function scoreBias(bias: BiasPlan | undefined): AttentionInputs['bias'] {
     if (bias === undefined) return undefined

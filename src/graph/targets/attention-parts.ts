@@ -6,6 +6,13 @@ import type { Value } from '../ir.ts'
 import type { AttentionInputs, HeadNorm } from '../kernels.ts'
 import type { Linear, Norm } from '../tensor-table.ts'
 
+/** Inputs that tell where rows, or pieces, end: for those that look, or for those that are looked at. */
+export type LastRole =
+  | 'last_positions'
+  | 'last_piece_positions'
+  | 'last_seen_positions'
+  | 'last_seen_piece_positions'
+
 /** [T, Nkv·D] to [T, N·D]: every key head once for each query head that it serves. */
 export function repeatHeads(
   b: GraphBuilder,
@@ -34,7 +41,7 @@ export function normHeads(
 }
 
 /** Tokens of each row or piece: what MultiHeadAttention takes as its mask. */
-export function lengthsOf(b: GraphBuilder, last: 'last_positions' | 'last_piece_positions'): Value {
+export function lengthsOf(b: GraphBuilder, last: LastRole): Value {
   return b.share(`${last} + 1`, () => b.node('Add', [b.input(last), b.constant(Int32Array.of(1), [1])]))
 }
 

@@ -3,7 +3,8 @@
  * - packed: PackedMultiHeadAttention sees no padding at all. Bidirectional, as many key heads as query heads, no bfloat16.
  * - grouped: GroupQueryAttention, rows side by side. Causal or not, any number of key heads; no float32, heads of a multiple of
  *   8, no window without causality, and what is added to scores sends it to a slow path.
- * - plain: MultiHeadAttention, rows side by side, takes the rest, key heads repeated.
+ * - plain: MultiHeadAttention, rows side by side, takes the rest, key heads repeated; and rows whose ends are not seen, which
+ *   it is told by what is added to their scores.
  */
 import type { GraphBuilder } from '../builder.ts'
 import type { FloatDtype, Value } from '../ir.ts'
@@ -33,8 +34,9 @@ export function attention(b: GraphBuilder, dtype: FloatDtype, x: Value, inputs: 
 
 function attentionKind(
   dtype: FloatDtype,
-  { heads, keyHeads, headWidth, causal, window, bias }: AttentionInputs,
+  { heads, keyHeads, headWidth, causal, window, bias, hidesUnseen }: AttentionInputs,
 ): AttentionKind {
+  if (hidesUnseen) return 'plain'
   if (dtype !== 'bf16' && !causal && heads === keyHeads) return 'packed'
   const isBiased = bias !== undefined || (window !== undefined && !causal)
   if (dtype !== 'f32' && headWidth % HEAD_STEP === 0 && !isBiased) return 'grouped'

@@ -31,17 +31,31 @@ export function scoreBias(
   return sum && rounded(b, dtype, sum)
 }
 
-/** The window, and the end of each row besides: [B, 1, S, S]. Needs no mask, which the fast kernels do not take with a bias. */
-export function windowWithinRows(b: GraphBuilder, dtype: FloatDtype, window: number): Value {
+/** Farther apart than any two tokens. */
+const EVERYWHERE = 2 ** 31 - 1
+
+/**
+ * Of position and window, and the end of each row besides, or of what of it is seen: [B, 1 or N, S, S]. Needs no mask, which
+ * the fast kernels do not take with a bias, and which some of them take for the end of the row's queries too.
+ */
+export function biasWithinRows(
+  b: GraphBuilder,
+  dtype: FloatDtype,
+  { bias, window = EVERYWHERE, hidesUnseen }: AttentionInputs,
+  projected: Projected,
+): Value {
   const hidden = HIDDEN[dtype]
-  const ends = b.share(`row ends ${hidden}`, () => {
+  const lastRole = hidesUnseen ? 'last_seen_positions' : 'last_positions'
+  const ends = b.share(`row ends ${hidden} ${lastRole}`, () => {
     const steps = b.reshape(b.input('steps'), [1, 'S'])
-    const last = b.reshape(b.input('last_positions'), ['B', 1])
+    const last = b.reshape(b.input(lastRole), ['B', 1])
     const seen = b.node('LessOrEqual', [steps, last]) // [B, S]
     const values = [0, hidden].map((value) => b.constant(Float32Array.of(value), []))
     return b.reshape(b.node('Where', [seen, ...values]), ['B', 1, 1, 'S'])
   })
-  return rounded(b, dtype, sharedSum(b, windowBias(b, window, hidden), ends))
+  const within = sharedSum(b, windowBias(b, window, hidden), ends)
+  const own = bias && bias(projected.query, projected.key)
+  return rounded(b, dtype, own === undefined ? within : sharedSum(b, own, within))
 }
 
 function rounded(b: GraphBuilder, dtype: FloatDtype, added: Value): Value {

@@ -22,6 +22,18 @@ describe('what a model does with inputs', () => {
     expect(service.tasks.map((task) => task.kind)).toEqual([kind])
   })
 
+  test('is the vectors of tokens where nothing embeds or classifies and a model compares tokens', async () => {
+    const comparer = modelInfo({ id: 'comparer', capabilities: ['multi_vector', 'rerank'] })
+    const kinds = async (models: readonly (typeof comparer)[]) => {
+      const service = openService({ models, tokenVectors: () => [[1, 2]] })
+      await dispatch({ route: '/', body: { inputs: 'a' } }, service)
+      return service.tasks.map(({ kind }) => kind)
+    }
+    expect(await kinds([comparer])).toEqual(['embed_tokens'])
+    const critic = modelInfo({ id: 'critic', capabilities: ['classify'] })
+    expect(await kinds([comparer, critic])).toEqual(['classify'])
+  })
+
   test('without any model that embeds is what the first does', async () => {
     const models = [modelInfo({ id: 'judge', capabilities: ['rerank', 'classify'] })]
     const service = openService({ models })

@@ -32,6 +32,7 @@ describe('the keys decide', () => {
     [{ task: 'embed', query: 'q', docs: ['a'], input: 'b' }, 'embed', ['b']],
     [{ task: 'rerank', query: 'q', docs: ['a'], input: 'b' }, 'rerank', ['a']],
     [{ task: 'classify', input: 'b' }, 'classify', ['b']],
+    [{ task: 'multi_vector', query: 'q', docs: ['a'], input: 'b' }, 'embed_multi', ['b']],
     [{ task: null, input: 'b' }, 'embed', ['b']],
     // other tasks are what the texts are for
     [{ task: 'retrieval.query', input: 'b' }, 'embed', ['b']],

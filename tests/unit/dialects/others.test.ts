@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { dispatch } from '../../../src/dialects/dispatch.ts'
-import type { ModelInfo } from '../../../src/task.ts'
+import type { Capability, ModelInfo } from '../../../src/task.ts'
+import { modelInfo } from '../../fakes/model-info.ts'
 import { SERVED, openService } from './ask.ts'
 import { CASES } from './cases/others.ts'
 import { testDialect } from './dialect.case.ts'
@@ -29,6 +30,12 @@ describe('vLLM’s score is', () => {
 
   test('a cosine where nothing reranks', async () => {
     expect(await ask({}, [SERVED])).toEqual([200, 'embed'])
+  })
+
+  test('a cosine of a model that embeds, though it could compare tokens; of one that compares them alone a ranking', async () => {
+    const served = (...capabilities: readonly Capability[]) => [modelInfo({ id: 'm', capabilities })]
+    expect(await ask({}, served('embed', 'multi_vector', 'rerank'))).toEqual([200, 'embed'])
+    expect(await ask({}, served('multi_vector', 'rerank'))).toEqual([200, 'rerank'])
   })
 
   test.each([

@@ -84,6 +84,8 @@ const WRONG: Readonly<Record<string, readonly Wrong[]>> = {
     ['base64', '"base64"; it must be one of float, int8, uint8, binary, ubinary'],
     [7, '7; it must be one of'],
   ],
+  // Others number as they like: what is none is ignored.
+  priority: [],
   modality: [['smell', '"smell"; it must be one of text, image, audio']],
   token_vocab: [['latin', '"latin"; it must be one of cl100k, native']],
   ...each(

@@ -7,6 +7,20 @@ function embedTask(fields: object = {}) {
   return { kind: 'embed', model: undefined, texts: ['text'], ...fields } as const
 }
 
+test('unless told how many tokens may wait, nothing but their number bounds the texts that do', async () => {
+  const model = fakeModel({ automatic: false, limits: { maxTokens: 8192 }, batchSize: 1 })
+  const engine = engineOf([model], { queueSize: 4 })
+  const long = (letter: string) => letter.repeat(5000)
+  const ask = (texts: readonly string[]) => engine.embed(embedTask({ texts }))
+  const all = [ask([long('a')])]
+  await settle()
+  all.push(ask([long('b'), long('c')]), ask([long('d'), long('e')]))
+  await settle()
+  await expect(engine.embed(embedTask())).rejects.toThrow('holds 4 items; 1 more would pass its limit of 4')
+  await model.runner.finishAll()
+  expect(await Promise.all(all)).toHaveLength(3)
+})
+
 describe('what is listed', () => {
   test('a model says what it can do and what it is', () => {
     const embedder = fakeModel({
@@ -27,6 +41,7 @@ describe('what is listed', () => {
       dimensions: 384,
       pooling: 'cls+mean',
       labels: [],
+      adapters: [],
       prompts: ['query', 'document'],
       maxTokens: 256,
       dtype: 'fp32',
@@ -163,3 +178,30 @@ describe('items that need no place in a batch', () => {
     ])
   })
 })
+
+test.each([false, true])(
+  'told to stop (%s), it lets what is nearly done pass a job in every batch',
+  async (stopped) => {
+    const model = fakeModel({ batchSize: 1, automatic: false })
+    const engine = engineOf([model])
+    const { runner } = model
+    const plug = engine.embed(embedTask())
+    await settle()
+    let done = 0
+    const onProgress = () => void done++
+    const texts = Array.from({ length: 9 }, (_, index) => `of the job ${index}`)
+    const job = engine.embed(embedTask({ texts }), { onProgress })
+    const queries = Array.from({ length: 6 }, (_, index) =>
+      engine.embed(embedTask({ texts: [`query ${index}`] })),
+    )
+    await settle()
+    if (stopped) engine.drain()
+    for (let batch = 0; batch < 7; batch++) {
+      runner.finish()
+      await settle()
+    }
+    expect(done).toBe(stopped ? 0 : 1)
+    await runner.finishAll()
+    await Promise.all([plug, job, ...queries])
+  },
+)

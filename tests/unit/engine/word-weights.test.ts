@@ -6,8 +6,9 @@ const NONE = { skippedIds: [] }
 test('a word has the greatest weight of its places; special tokens and words of no weight have none', () => {
   const row = {
     ids: Int32Array.of(0, 9, 5, 9, 7, 2),
-    tokens: Float32Array.of(8, 3, 8, 0.5, 8, 1, 8, 0.75, 8, 0, 8, 4),
-    width: 2,
+    tokens: Float32Array.of(8, 3, 9, 8, 0.5, 9, 8, 1, 9, 8, 0.75, 9, 8, 0, 9, 8, 4, 9),
+    width: 3,
+    weightAt: 1,
   }
   expect([...weighWords(row, { skippedIds: [0, 2] })]).toEqual([5, 1, 9, 0.75])
   expect([...weighWords({ ...row, ids: row.ids.subarray(0, 1) }, NONE)]).toEqual([0, 3])

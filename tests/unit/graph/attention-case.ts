@@ -4,6 +4,7 @@ import { GraphBuilder } from '../../../src/graph/builder.ts'
 import { checkGraph } from '../../../src/graph/check.ts'
 import type { AttentionInputs } from '../../../src/graph/kernels.ts'
 import type { BiasPlan } from '../../../src/graph/layers/encoder-plan.ts'
+import { clearBlind } from '../../../src/graph/layers/clear-blind.ts'
 import { positionBias } from '../../../src/graph/layers/position-bias.ts'
 import { rotaryTables } from '../../../src/graph/layers/rotary.ts'
 import type { Target } from '../../../src/graph/target.ts'
@@ -38,6 +39,8 @@ export interface AttentionCase {
   readonly bias: 'none' | 'alibi' | 'relative'
   readonly linear: { readonly bias: boolean; readonly int8: boolean }
   readonly gap: number
+  /** Tokens at the end of each row that no token sees, as many as the row can spare. */
+  readonly unseen?: number
 }
 
 const headNorms = fc.record({
@@ -80,29 +83,38 @@ export async function openAttention(
   drawn: AttentionCase,
   { kernels }: AttentionTarget = TARGETS['cpu-f32'],
 ) {
-  const { lengths, hiddenSize } = drawn
+  const { lengths, hiddenSize, window, unseen = 0 } = drawn
   const weights = new WeightFile(folder, drawn)
-  const batch = raggedBatch(lengths)
-  const states = weights.table(batch.ids.length, hiddenSize)
+  const unseenId = raggedBatch(lengths).ids.length
+  const states = weights.table(unseenId + 1, hiddenSize)
   const b = new GraphBuilder()
   const x = kernels.lookup(b, states.tensors, b.input('ids'))
   const { inputs, textbook } = drawAttention(b, weights, drawn)
-  const graph = b.finish({ output: b.cast(kernels.attention(b, x, inputs), 'f32') })
+  const context = kernels.attention(b, x, inputs)
+  const output = unseen > 0 && window !== undefined ? clearBlind(b, context, window) : context
+  const graph = b.finish({ output: b.cast(output, 'f32') })
   const { lengthStep } = b
   checkGraph(graph)
   await weights.write()
-  const ids = splitRows([...batch.ids], lengths)
+  const seenIn = (length: number) => Math.max(1, length - unseen)
+  const ids = splitRows([...raggedBatch(lengths).ids], lengths).map((row) =>
+    row.map((id, place) => (place < seenIn(row.length) ? id : unseenId)),
+  )
   const feedsOf = (rows: readonly number[]) => {
     const chosen = raggedBatch(rows.map((row) => lengths[row] ?? 0))
     const placed = { ...chosen, ids: Int32Array.from(rows.flatMap((row) => ids[row] ?? [])) }
-    return layOut(placed, b.roles, { lengthStep, window: drawn.window })
+    return layOut(placed, b.roles, { lengthStep, window, unseenId })
   }
   /** A batch of each list of rows. */
   const run = async (...batches: readonly (readonly number[])[]) => {
     const placed = await placeWeights(graph, folder)
     return (await runBatches(placed.graph, batches.map(feedsOf))).map(({ data }) => data)
   }
-  const expected = () => splitRows(states.numbers, lengths).flatMap((row) => attend(row, textbook).flat())
+  const expected = () =>
+    ids.flatMap((row) => {
+      const tokens = row.map((id) => states.numbers[id] ?? [])
+      return attend(tokens, textbook, seenIn(row.length)).flat()
+    })
   return { graph, lengthStep, run, feedsOf, expected }
 }
 
@@ -117,6 +129,7 @@ function drawAttention(b: GraphBuilder, weights: WeightFile, drawn: AttentionCas
   const shared = { heads, keyHeads, headWidth, causal, window, scale: sharpness / Math.sqrt(headWidth) }
   const [query, key, value] = linears as [(typeof linears)[0], (typeof linears)[0], (typeof linears)[0]]
   const inputs: AttentionInputs = {
+    hidesUnseen: (drawn.unseen ?? 0) > 0,
     ...shared,
     query: query.tensors,
     key: key.tensors,

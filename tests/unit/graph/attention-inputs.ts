@@ -13,6 +13,7 @@ export function attentionOf(
     queryNorm: undefined,
     keyNorm: undefined,
     bias: undefined,
+    hidesUnseen: false,
     ...given,
   }
 }

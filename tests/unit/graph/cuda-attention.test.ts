@@ -33,6 +33,10 @@ const KINDS: readonly (readonly [string, Partial<AttentionCase>])[] = [
   ['causal heads with a window of the token alone', { ...NOTHING, causal: true, window: 0 }],
   ['causal heads with a relative bias', { causal: true, bias: 'relative' }],
   ['heads of 26 numbers', { ...NOTHING, headWidth: 26 }],
+  ['ends of rows that are not seen', { unseen: 3 }],
+  ['ends that are not seen, to the left', { unseen: 2, causal: true }],
+  ['ends that a window does not reach', { ...NOTHING, unseen: 6, window: 1 }],
+  ['ends that a window to the left does not reach', { unseen: 6, window: 2, causal: true }],
   ['int8 weights', { linear: { bias: true, int8: true } }],
   ['anything', {}],
 ]

@@ -1,4 +1,5 @@
 import type { RaggedBatch } from '../../../src/runtime/runner.ts'
+import { NO_ADAPTER } from '../../../src/runtime/runner.ts'
 
 /** Rows of these lengths, whose ids are 0, 1, 2 … throughout: places of a table of their hidden states. */
 export function raggedBatch(lengths: readonly number[]): RaggedBatch {
@@ -10,6 +11,7 @@ export function raggedBatch(lengths: readonly number[]): RaggedBatch {
     bounds: Int32Array.from(bounds),
     typeStarts: Int32Array.from(lengths),
     unpooledTokens: new Int32Array(rows),
+    adapters: new Int32Array(rows).fill(NO_ADAPTER),
     wantsTokens: false,
   }
 }

@@ -81,8 +81,8 @@ export function gated(x: Tokens, gate: Linear, up: Linear, activation: HiddenAct
   )
 }
 
-/** softmax(scale · q · kᵀ + bias) · v of every head, over the tokens that each may see. */
-export function attend(x: Tokens, attention: Attention): number[][] {
+/** softmax(scale · q · kᵀ + bias) · v of every head, over those of the first `seen` tokens that each may see; 0 where there is none. */
+export function attend(x: Tokens, attention: Attention, seen = x.length): number[][] {
   const { heads, keyHeads, headWidth, rotary } = attention
   const prepare = (linear: Linear, norm: HeadNorm | undefined) =>
     splitHeads(normalizeHeads(project(x, linear), norm, headWidth), headWidth).map((head) =>
@@ -93,7 +93,7 @@ export function attend(x: Tokens, attention: Attention): number[][] {
   const value = splitHeads(project(x, attention.value), headWidth)
   const contexts = Array.from({ length: heads }, (_, head) => {
     const shared = Math.floor(head / (heads / keyHeads))
-    return attendHead(at(query, head), at(key, shared), at(value, shared), { ...attention, head })
+    return attendHead(at(query, head), at(key, shared), at(value, shared), { ...attention, head, seen })
   })
   return x.map((_, t) => contexts.flatMap((context) => at(context, t)))
 }
@@ -135,10 +135,17 @@ export function runLayer(x: Tokens, layer: Layer): number[][] {
   return add(y, maybe(raised(normalize(y, layer.feedForwardNorm)), layer.feedForwardOutputNorm))
 }
 
-function attendHead(q: Tokens, k: Tokens, v: Tokens, options: Attention & { readonly head: number }) {
+function attendHead(
+  q: Tokens,
+  k: Tokens,
+  v: Tokens,
+  options: Attention & { readonly head: number; readonly seen: number },
+) {
   const { scale, causal, window = Infinity, bias, head } = options
   return q.map((query, i) => {
-    const seen = k.map((_, j) => j).filter((j) => Math.abs(i - j) <= window && (!causal || j <= i))
+    const seen = k
+      .map((_, j) => j)
+      .filter((j) => j < options.seen && Math.abs(i - j) <= window && (!causal || j <= i))
     const scores = seen.map((j) => scale * dot(query, at(k, j)) + (bias?.(head, i, j) ?? 0))
     const highest = Math.max(...scores)
     const weights = scores.map((score) => Math.exp(score - highest))

@@ -1,7 +1,7 @@
 /** A BERT of made-up sizes whose files do not exist: for graphs that are only built. */
 import type { ModelSpec, TensorDtype, TensorRef } from '../../../src/model/spec.ts'
 
-const ELEMENT_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1 }
+const ELEMENT_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1, F8_E4M3: 1 }
 
 let nextOffset = 0
 

@@ -165,7 +165,7 @@ test('a folder without weights is refused', async () => {
   await expectRefused('model_invalid', files, 'model: there is neither model.safetensors')
 })
 
-test.each(['gptq', 'awq', 'bitsandbytes', 'fp8'])(
+test.each(['gptq', 'awq', 'bitsandbytes', 'mxfp4'])(
   '%s quantization is refused by its name',
   async (method) => {
     const config = await patched('bert-mean-normalize', 'config.json', {
@@ -176,6 +176,7 @@ test.each(['gptq', 'awq', 'bitsandbytes', 'fp8'])(
       { 'config.json': config },
       `model: quantization ${method};`,
       'int-quantized',
+      'before it was quantized',
     )
   },
 )
@@ -184,11 +185,22 @@ const INT8 = { num_bits: 8, type: 'int', symmetric: true, strategy: 'channel' }
 
 test.each([
   ['packed', { format: 'pack-quantized', weights: INT8 }, 'format pack-quantized'],
-  ['floating', { format: 'float-quantized', weights: { ...INT8, type: 'float' } }, 'format float-quantized'],
+  [
+    'packed into 4 bits',
+    { format: 'pack-quantized', weights: { ...INT8, num_bits: 4 } },
+    'format pack-quantized',
+  ],
+  ['of integers that are said to float', { format: 'float-quantized', weights: INT8 }, 'type int,'],
   ['of 4 bits', { weights: { ...INT8, num_bits: 4 } }, 'of 4 bits'],
   ['of floats', { weights: { ...INT8, type: 'float' } }, 'type float'],
   ['asymmetric', { weights: { ...INT8, symmetric: false } }, 'asymmetric'],
-  ['by group', { weights: { ...INT8, strategy: 'group' } }, 'by group'],
+  ['by token', { weights: { ...INT8, strategy: 'token' } }, 'by token'],
+  [
+    'in another order',
+    { weights: { ...INT8, strategy: 'group', actorder: 'group' } },
+    'with actorder "group"',
+  ],
+  ['without weights', { weights: null }, 'groups that name no weights'],
 ])('a compressed-tensors group that is %s is refused by that', async (_, group, message) => {
   const config = await patched('bert-int8', 'config.json', {
     quantization_config: {
@@ -202,10 +214,28 @@ test.each([
 })
 
 test.each([
+  ['of another fp8', { quant_method: 'fp8', fmt: 'e5m2' }, 'fp8 of fmt e5m2'],
+  ['with scales of 8 bits', { quant_method: 'fp8', scale_fmt: 'ue8m0' }, 'fp8 of scale_fmt ue8m0'],
+  [
+    'with a bitmask',
+    { quant_method: 'compressed-tensors', sparsity_config: { format: 'sparse-24-bitmask' } },
+    'sparsity_config of format sparse-24-bitmask',
+  ],
+  [
+    'with rotated activations',
+    { quant_method: 'compressed-tensors', transform_config: { config_groups: { R4: {} } } },
+    'with transform_config',
+  ],
+])('a quantization %s is refused by that', async (_, quantization, message) => {
+  const config = await patched('bert-int8', 'config.json', { quantization_config: quantization })
+  await expectRefused('model_unsupported', { 'config.json': config }, 'model: quantization', message)
+})
+
+test.each([
   ['an integer weight', 'encoder.layer.0.attention.self.query.weight', 'I32'],
   ['an integer bias', 'encoder.layer.0.attention.self.query.bias', 'I64'],
   ['a norm of doubles', 'embeddings.LayerNorm.gamma', 'F64'],
-  ['a float8 table', 'embeddings.word_embeddings.weight', 'F8_E4M3'],
+  ['a table of another fp8', 'embeddings.word_embeddings.weight', 'F8_E5M2'],
 ])('%s is refused with its dtype', async (_, name, dtype) => {
   const tensor: RawTensor = { dtype, shape: [1], bytes: new Uint8Array(8) }
   const weights = safetensors({ [name]: tensor })

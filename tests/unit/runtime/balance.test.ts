@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { ServerError } from '../../../src/errors.ts'
 import { balance } from '../../../src/runtime/balance.ts'
-import { joinRows } from '../../../src/runtime/runner.ts'
+import { NO_ADAPTER, joinRows } from '../../../src/runtime/runner.ts'
 import { FakeRunner, settle } from '../../fakes/runner.ts'
 
 function open(count: number, depth = 2) {
@@ -11,7 +11,8 @@ function open(count: number, depth = 2) {
 
 function batchOf(id: number, length = 1) {
   const ids = new Int32Array(length).fill(id)
-  return joinRows([{ ids, typeStart: length, unpooledTokens: 0, wantsTokens: false }])
+  const row = { ids, typeStart: length, unpooledTokens: 0, adapter: NO_ADAPTER, wantsTokens: false }
+  return joinRows([row])
 }
 
 /** Batches that each has had, by the first id. */

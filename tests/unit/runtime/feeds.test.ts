@@ -12,6 +12,7 @@ const BATCH: RaggedBatch = {
   bounds: Int32Array.of(0, 4, 6, 9),
   typeStarts: Int32Array.of(2, 2, 1),
   unpooledTokens: Int32Array.of(0, 0, 0),
+  adapters: Int32Array.of(1, -1, 0),
   wantsTokens: false,
 }
 
@@ -22,6 +23,7 @@ const PROMPTED: RaggedBatch = { ...BATCH, unpooledTokens: Int32Array.of(1, 2, 0)
 const PLAIN = {
   ids: [11, 12, 13, 14, 21, 22, 31, 32, 33],
   types: [0, 0, 1, 1, 0, 0, 0, 1, 1],
+  adapters: [1, 1, 1, 1, -1, -1, 0, 0, 0],
   positions: [0, 1, 2, 3, 0, 1, 0, 1, 2],
   counted_positions: [1, 2, 3, 4, 1, 2, 1, 2, 3],
   padded_rows: [
@@ -38,6 +40,9 @@ const PLAIN = {
     [10, 6, 7, 11],
   ],
   last_positions: [3, 1, 2],
+  // No graph says which tokens are not seen.
+  last_seen_positions: [3, 1, 2],
+  unseen_distances: [0, 0, 0, 0, 0, 0, 0, 0, 0],
   steps: [0, 1, 2, 3],
   max_length: [4],
   // Without a window, pieces are rows.
@@ -48,6 +53,7 @@ const PLAIN = {
   ],
   packed_pieces: [0, 1, 2, 3, 4, 5, 8, 9, 10],
   last_piece_positions: [3, 1, 2],
+  last_seen_piece_positions: [3, 1, 2],
   piece_steps: [0, 1, 2, 3],
   max_piece_length: [4],
   first_rows: [0, 4, 6],
@@ -72,6 +78,26 @@ const PLAIN = {
     [1 / 10, 2 / 10, 3 / 10, 4 / 10, 0, 0, 0, 0, 0],
     [0, 0, 0, 0, 1 / 3, 2 / 3, 0, 0, 0],
     [0, 0, 0, 0, 0, 0, 1 / 6, 2 / 6, 3 / 6],
+  ],
+  padded_ids: [
+    [11, 12, 13, 14],
+    [21, 22, 0, 0],
+    [31, 32, 33, 0],
+  ],
+  padded_types: [
+    [0, 0, 1, 1],
+    [0, 0, 0, 0],
+    [0, 1, 1, 0],
+  ],
+  padded_positions: [
+    [0, 1, 2, 3],
+    [0, 1, 2, 3],
+    [0, 1, 2, 3],
+  ],
+  padded_seen: [
+    [1, 1, 1, 1],
+    [1, 1, 0, 0],
+    [1, 1, 1, 0],
   ],
 } satisfies Record<InputRole, readonly (number | readonly number[])[]>
 
@@ -104,6 +130,7 @@ const WITHOUT_PROMPTS = {
 const DIMS = {
   ids: [9],
   types: [9],
+  adapters: [9],
   positions: [9],
   counted_positions: [9],
   padded_rows: [3, 4],
@@ -111,11 +138,14 @@ const DIMS = {
   bounds: [4],
   padded_places: [3, 4],
   last_positions: [3],
+  last_seen_positions: [3],
+  unseen_distances: [9],
   steps: [4],
   max_length: [],
   padded_pieces: [3, 4],
   packed_pieces: [9],
   last_piece_positions: [3],
+  last_seen_piece_positions: [3],
   piece_steps: [4],
   max_piece_length: [],
   first_rows: [3],
@@ -125,6 +155,10 @@ const DIMS = {
   mean_weights: [3, 9],
   mean_sqrt_weights: [3, 9],
   position_weights: [3, 9],
+  padded_ids: [3, 4],
+  padded_types: [3, 4],
+  padded_positions: [3, 4],
+  padded_seen: [3, 4],
 } satisfies Record<InputRole, readonly number[]>
 
 function feedOf(batch: RaggedBatch, role: InputRole) {
@@ -181,7 +215,14 @@ describe('a graph whose rows are a multiple of 8 long', () => {
   const feed = (role: InputRole) => feeds.get(role) ?? { data: [], dims: [] }
 
   test('has S rounded up wherever S stands, and nowhere else', () => {
-    const dims = { ...DIMS, steps: [8], padded_rows: [3, 8], pooled_rows: [3, 8], padded_places: [3, 8] }
+    const rows = { padded_rows: [3, 8], pooled_rows: [3, 8], padded_places: [3, 8] }
+    const exported = {
+      padded_ids: [3, 8],
+      padded_types: [3, 8],
+      padded_positions: [3, 8],
+      padded_seen: [3, 8],
+    }
+    const dims = { ...DIMS, steps: [8], ...rows, ...exported }
     expect(Object.fromEntries(ROLES.map((role) => [role, feed(role).dims]))).toEqual(dims)
     expect([...feed('steps').data]).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
     expect([...feed('max_length').data]).toEqual([8])
@@ -214,6 +255,7 @@ test('a row of one token whose prompt fills it pools that token', () => {
     bounds: Int32Array.of(0, 1),
     typeStarts: Int32Array.of(1),
     unpooledTokens: Int32Array.of(1),
+    adapters: Int32Array.of(-1),
     wantsTokens: false,
   }
   expect([...feedOf(batch, 'first_rows').data]).toEqual([0])
@@ -257,6 +299,7 @@ describe('rows of a graph whose attention sees one token to each side', () => {
     bounds,
     typeStarts: Int32Array.of(9, 1, 5),
     unpooledTokens: new Int32Array(3),
+    adapters: Int32Array.of(-1, -1, -1),
     wantsTokens: false,
   }
   const feeds = layOut(batch, ROLES, { window: 1 })
@@ -290,4 +333,51 @@ describe('rows of a graph whose attention sees one token to each side', () => {
     expect(feeds.get('padded_rows')?.dims).toEqual([3, 9])
     expect(feeds.get('steps')?.dims).toEqual([9])
   })
+})
+
+describe('tokens at the end of a row that are not seen', () => {
+  const batch: RaggedBatch = {
+    // a row of them alone, one that has one inside, one without, and a long one
+    ids: Int32Array.from([
+      7,
+      7,
+      7,
+      1,
+      7,
+      2,
+      7,
+      7,
+      3,
+      ...Array.from({ length: 9 }, (_, t) => (t < 2 ? 5 : 7)),
+    ]),
+    bounds: Int32Array.of(0, 3, 8, 9, 18),
+    typeStarts: Int32Array.of(3, 5, 1, 9),
+    unpooledTokens: new Int32Array(4),
+    adapters: Int32Array.of(-1, -1, -1, -1),
+    wantsTokens: false,
+  }
+  const numbers = (role: InputRole, window?: number) => [
+    ...(layOut(batch, [role], { unseenId: 7, window }).get(role)?.data ?? []),
+  ]
+
+  test('are not counted, but the first of a row is always seen', () => {
+    expect(numbers('last_seen_positions')).toEqual([0, 2, 0, 1])
+    expect(numbers('last_positions')).toEqual([2, 4, 0, 8])
+  })
+
+  test('have their distance from the last that is seen', () => {
+    const distances = [0, 1, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7]
+    expect(numbers('unseen_distances')).toEqual(distances)
+  })
+
+  test('are not counted in pieces either, and a piece of them alone counts its first', () => {
+    expect(numbers('last_seen_piece_positions', 1)).toEqual([0, 2, 0, 0, 1, 0, 0, 0])
+    expect(numbers('last_piece_positions', 1)).toHaveLength(8)
+  })
+})
+
+test('exported models are fed their padding token past the end of a row, and see no token that none sees', () => {
+  const feeds = layOut(BATCH, ['padded_ids', 'padded_seen'], { padId: 7, unseenId: 33 })
+  expect([...(feeds.get('padded_ids')?.data ?? [])]).toEqual([11, 12, 13, 14, 21, 22, 7, 7, 31, 32, 33, 7])
+  expect([...(feeds.get('padded_seen')?.data ?? [])]).toEqual([1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0])
 })

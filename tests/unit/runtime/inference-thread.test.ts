@@ -6,7 +6,7 @@ import type { TargetName } from '../../../src/graph/target.ts'
 import { InferenceThread } from '../../../src/runtime/inference-thread.ts'
 import type { InferenceOptions, LoadedRunner } from '../../../src/runtime/inference-thread.ts'
 import { Overflow } from '../../../src/runtime/overflow.ts'
-import { joinRows } from '../../../src/runtime/runner.ts'
+import { NO_ADAPTER, joinRows } from '../../../src/runtime/runner.ts'
 import { requestOf } from '../../fakes/lane.ts'
 import { fakeModel } from '../../fakes/model.ts'
 import { ALONE, LETHAL, LOSING } from '../../fakes/paired-ids.ts'
@@ -42,7 +42,8 @@ function load(options: Partial<InferenceOptions> = {}): Promise<LoadedRunner> {
 const SHARE = { memoryBytes: 4096, maxRows: 32 }
 
 function batchOf(id: number) {
-  return joinRows([{ ids: Int32Array.of(id), typeStart: 1, unpooledTokens: 0, wantsTokens: false }])
+  const row = { typeStart: 1, unpooledTokens: 0, adapter: NO_ADAPTER, wantsTokens: false }
+  return joinRows([{ ids: Int32Array.of(id), ...row }])
 }
 
 describe('two batches deep', () => {
@@ -53,6 +54,7 @@ describe('two batches deep', () => {
       runner,
       limits: { maxRows: 1, maxTokens: 512, maxPaddedTokens: 1024 },
       queueSize: 10,
+      queueTokens: 5120,
       now: () => 0,
     })
     // The thread answers a batch when the next is there: one that was held back until then would never be answered.
@@ -68,8 +70,9 @@ describe('two batches deep', () => {
     const runner = await load()
     const batch = batchOf(ALONE)
     await runner.run(batch)
-    const { ids, bounds, typeStarts, unpooledTokens } = batch
-    for (const { buffer } of [ids, bounds, typeStarts, unpooledTokens]) expect(buffer.detached).toBe(true)
+    const { ids, bounds, typeStarts, unpooledTokens, adapters } = batch
+    for (const { buffer } of [ids, bounds, typeStarts, unpooledTokens, adapters])
+      expect(buffer.detached).toBe(true)
   })
 })
 

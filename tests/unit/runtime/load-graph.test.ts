@@ -117,6 +117,8 @@ describe('a load that fails for want of memory', () => {
 /** Sessions of a GPU that is not there, in the order in which they were opened. */
 interface Opened {
   readonly lengths: number[]
+  /** Of the first token of each batch, where the model has some. */
+  readonly adapters: (number | undefined)[]
   released: boolean
 }
 
@@ -132,7 +134,7 @@ const H100: CudaDevice = {
 /** A device that computes no numbers for rows of `from` tokens and more; its sessions are released as `release` does. */
 function openOn(opened: Opened[], { from = Infinity, release = async () => {} } = {}): typeof createSession {
   return async () => {
-    const one: Opened = { lengths: [], released: false }
+    const one: Opened = { lengths: [], adapters: [], released: false }
     opened.push(one)
     return {
       run: async (feeds) => {
@@ -141,6 +143,7 @@ function openOn(opened: Opened[], { from = Infinity, release = async () => {} } 
         } = feeds.get('last_positions') ?? feeds.get('mean_weights') ?? { dims: [] }
         const longest = Math.max(...(feeds.get('positions')?.data ?? [])) + 1
         one.lengths.push(longest)
+        one.adapters.push(feeds.get('adapters')?.data[0])
         const rows = new Float32Array(B * 385).fill(1)
         if (longest >= from) rows[rows.length - 1] = NaN
         return { rows, tokens: undefined }
@@ -174,6 +177,13 @@ describe('numbers that half precision cannot hold', () => {
     const loading = loadGraph(await askFor(), openOn(opened, { from }))
     await expect(loading).rejects.toThrow(new Overflow('activations leave the range of fp16'))
     expect(opened.map(({ released }) => released)).toEqual([true])
+  })
+
+  test('may appear with one adapter alone: all are tried', async () => {
+    const folder = join(import.meta.dirname, '../../golden/jina_flash/jina-v3-adapters/model')
+    const opened: Opened[] = []
+    await loadGraph(await askFor({ spec: await openFolder(folder) }), openOn(opened))
+    expect(new Set(opened[0]?.adapters)).toEqual(new Set([-1, 0, 1, 2, 3, 4]))
   })
 
   test('are weights: no session is opened in half precision, and nothing is kept', async () => {

@@ -31,6 +31,61 @@ function refusal(act: () => unknown) {
   throw new Error('nothing was refused')
 }
 
+describe('rows that are filled up', () => {
+  const fill = { id: 9, tokens: 5 }
+
+  test('have as many tokens as they shall have, the filling at their end', () => {
+    const rows = singleRows([encoded(1), encoded(), encoded(1, 2, 3), encoded(1, 2, 3, 4)], SINGLE, 0, {
+      ...OPTIONS,
+      fill,
+    })
+    expect(rowsOf(rows)).toEqual([
+      [101, 1, 102, 9, 9],
+      [101, 102, 9, 9, 9],
+      [101, 1, 2, 3, 102],
+      [101, 1, 2, 3, 4, 102],
+    ])
+    expect([...rows.typeStarts]).toEqual([5, 5, 5, 6])
+    expect([rows.textTokens, rows.truncatedRows]).toEqual([8, 0])
+  })
+
+  test('are filled up after they were cut', () => {
+    const rows = singleRows([encoded(1, 2, 3, 4)], SINGLE, 0, { ...OPTIONS, maxTokens: 4, fill })
+    expect(rowsOf(rows)).toEqual([[101, 1, 2, 102, 9]])
+    expect(rows.truncatedRows).toBe(1)
+  })
+
+  test('with a token that the model lacks are refused', () => {
+    const unknown = { ...OPTIONS, fill: { id: 1000, tokens: 5 } }
+    expect(refusal(() => singleRows([encoded(1)], SINGLE, 0, unknown))).toMatchObject({
+      code: 'model_invalid',
+    })
+  })
+})
+
+describe('a limit of a text by itself', () => {
+  const side = { name: 'document', maxTokens: 2 }
+  const asked = { ...OPTIONS, noun: 'document', side }
+
+  test('counts its own tokens, and cuts it at the side that truncation cuts', () => {
+    const rows = singleRows([encoded(1, 2), encoded(1, 2, 3)], SINGLE, 0, asked)
+    expect(rowsOf(rows)).toEqual([
+      [101, 1, 2, 102],
+      [101, 1, 2, 102],
+    ])
+    expect([rows.textTokens, rows.truncatedRows]).toEqual([4, 1])
+    const left = singleRows([encoded(1, 2, 3)], SINGLE, 0, { ...asked, truncate: 'left' })
+    expect(rowsOf(left)).toEqual([[101, 2, 3, 102]])
+  })
+
+  test('that is passed is an error where nothing may be cut', () => {
+    expect(refusal(() => singleRows([encoded(1, 2, 3)], SINGLE, 0, { ...asked, truncate: 'none' }))).toEqual({
+      code: 'text_too_long',
+      message: 'document 0 has 3 tokens; the request allows 2 of a document and truncation is off',
+    })
+  })
+})
+
 describe('single texts', () => {
   test('each stands between the special tokens, one after the other', () => {
     const rows = singleRows([encoded(1, 2), encoded(), encoded(3)], SINGLE, 0, OPTIONS)

@@ -43,6 +43,8 @@ test('every way through the program has a fixture', () => {
     'zeros',
     'labels',
     'asked',
+    'multi_vector',
+    'dense',
   ]) {
     expect(said).toMatch(new RegExp(`\\b${word}\\b`))
   }

@@ -54,6 +54,25 @@ test('prompts are shown with their blanks, and which of them is the default', as
   expect(text).toContain('document: "text:"')
 })
 
+test('adapters are told by the tasks that they are for, and only where there are some', async () => {
+  const { text } = await run(fixturePath('jina_flash/jina-v3-adapters'))
+  expect(text).toMatch(
+    /^Adapters +retrieval\.query, retrieval\.passage, separation, classification, text-matching$/m,
+  )
+  expect(text).toMatch(/^Unused +roberta\.pooler\./m)
+  expect((await run(fixturePath('jina_flash/jina-v3-renamed'))).text).not.toContain('Adapters')
+})
+
+test('a model that compares tokens is told by what its tokens have, and how it reads each kind of text', async () => {
+  const { text } = await run(fixturePath('multi_vector/multi-vector-bert'))
+  expect(text).toMatch(
+    /^Head +multi vector: rules \(query \(max tokens 20; .*expansion \(id 4; tokens 20; not attended\)/m,
+  )
+  expect(text).toMatch(/^Output +12 numbers a token$/m)
+  expect(text).toMatch(/^Max tokens +24$/m)
+  expect(text).toMatch(/^Prompts +query: "\[Q\] "\n +document: "\[D\] "$/m)
+})
+
 test('a classifier is told by its labels and its activation, without prompts that it does not read', async () => {
   const { text } = await run(fixturePath('bert-cross-encoder-3-labels'))
   expect(text).toMatch(
@@ -188,4 +207,31 @@ test('--graph of a target that makes weights first names them, and says so', asy
   const named = initializers.filter(({ external }) => external['location'] === MADE_LATER)
   expect(made).toBeGreaterThan(0)
   expect(named).toHaveLength(made)
+})
+
+test('an exported model is told by its file, and its graph is the head behind it', async () => {
+  const path = join(await makeFolder(), 'head.onnx')
+  const { text, served } = await run(fixturePath('exported/exported-dense'), '--graph', path)
+  expect(served).toBe(true)
+  expect(text).toMatch(/^Family +bert, compiled by others$/m)
+  expect(text).toMatch(
+    /^Exported +onnx\/model\.onnx, taken for fp32: 101\.3 kB of weights: float32 101\.3 kB$/m,
+  )
+  expect(text).toContain(
+    'inputs input_ids, attention_mask, token_type_ids; outputs token_embeddings, sentence_embedding',
+  )
+  expect(text).toMatch(/^Stored +1,560 numbers in 2 tensors of 1 file, /m)
+  expect(text).toMatch(/^Memory +cpu-f32 +107\.6 kB of weights in fp32.*\n +cuda-f32 /m)
+  expect(text).toContain('It begins where onnx/model.onnx ends.')
+  const { inputs } = readOnnx(await readFile(path))
+  expect(inputs.map(({ name }) => name)).toContain('states')
+})
+
+test('of several exported models DTYPES chooses', async () => {
+  const half = await readFile(join(fixturePath('_dynamic/exported-model_fp16'), 'onnx/model_fp16.onnx'))
+  const folder = await copyFixture('exported/exported-mean-normalize', { 'onnx/model_fp16.onnx': half })
+  const lines: string[] = []
+  await inspect({ args: [folder], env: { DTYPES: 'fp16' }, print: (line) => lines.push(line) })
+  expect(lines.join('\n')).toMatch(/^Exported +onnx\/model_fp16\.onnx, taken for fp16: /m)
+  expect((await run(folder)).text).toMatch(/^Exported +onnx\/model\.onnx, taken for fp32: /m)
 })

@@ -79,4 +79,20 @@ const CLASSIFY: DialectCase = {
   body: { task: 'classify', input: ['a', 'bbb'], model: 'critic', top_k: 1 },
 }
 
-export const CASES = [EMBED, RERANK, RERANK_DOCS, CLASSIFY] satisfies DialectCase[]
+const MULTI_VECTOR: DialectCase = {
+  ...(OTHERS.find(({ name }) => name === 'Jina’s multi-vectors of queries') as DialectCase),
+  ...COMMON,
+  name: 'a job for multi-vectors',
+  // without the task it would be one to embed
+  required: [],
+  settings: EMBED_SETTINGS.filter((name) => name !== 'task'),
+  body: {
+    task: 'multi_vector',
+    model: 'M',
+    input: ['ab', 'c'],
+    input_type: 'query',
+    dimensions: 64,
+  },
+}
+
+export const CASES = [EMBED, RERANK, RERANK_DOCS, CLASSIFY, MULTI_VECTOR] satisfies DialectCase[]

@@ -199,6 +199,16 @@ const ONE_MODEL: DialectCase = {
   answer: ENTRY,
 }
 
+const ADAPTED: DialectCase = {
+  name: 'a look at a model with adapters',
+  endpoint: model,
+  route: '/v1/models/served-model',
+  errors: 'object',
+  tasks: [],
+  answer: { ...ENTRY, adapters: ['separation'] },
+  service: { models: [{ ...SERVED, adapters: ['separation'] }] },
+}
+
 export const CASES = [
   OPENAI,
   CURL,
@@ -210,4 +220,5 @@ export const CASES = [
   LANGCHAIN,
   LISTING,
   ONE_MODEL,
+  ADAPTED,
 ] satisfies DialectCase[]

@@ -3,8 +3,11 @@ import { inference } from '../../../../src/dialects/deepinfra.ts'
 import { classify } from '../../../../src/dialects/infinity.ts'
 import { CLASSIFY_FIELDS } from '../../../../src/dialects/requests/classify-request.ts'
 import { PROMPT_FIELDS, TRUNCATION_FIELDS } from '../../../../src/dialects/requests/fields.ts'
+import { multiVector } from '../../../../src/dialects/jina.ts'
+import { pooling } from '../../../../src/dialects/vllm-pooling.ts'
 import { score } from '../../../../src/dialects/vllm.ts'
 import { clusterAuth } from '../../../../src/dialects/xinference.ts'
+import { modelInfo } from '../../../fakes/model-info.ts'
 import { SERVED } from '../ask.ts'
 import type { DialectCase } from '../dialect.case.ts'
 import { EMBED_SETTINGS } from './openai.ts'
@@ -81,6 +84,146 @@ const DEEPINFRA_EMBED: DialectCase = {
     ],
     ...STATUS,
   },
+}
+
+/** As many vectors as a real model gives special tokens. */
+const letters = (text: string) => Array.from(text || ' ', (_, index) => [index, 0.5])
+
+interface EmbeddingsList {
+  readonly data: readonly { readonly embeddings: unknown }[]
+}
+
+function multiVectorAnswer(model: string, embeddings: readonly unknown[]) {
+  return {
+    id: 'embd-ID',
+    object: 'list',
+    model,
+    created: 'now',
+    data: embeddings.map((vectors, index) => ({ object: 'embeddings', index, embeddings: vectors })),
+    usage: USAGE,
+  }
+}
+
+const MULTI_VECTOR: DialectCase = {
+  name: 'Jina’s multi-vectors of queries',
+  endpoint: multiVector,
+  route: '/v1/multi-vector',
+  errors: 'object',
+  required: ['input'],
+  settings: EMBED_SETTINGS,
+  list: {
+    path: ['input'],
+    acceptsObjects: true,
+    read: ({ data }: EmbeddingsList) => data.map(({ embeddings }) => embeddings),
+  },
+  namesModel: true,
+  body: { model: 'M', input: ['ab', 'c'], input_type: 'query', dimensions: 64, embedding_type: 'float' },
+  tasks: [
+    {
+      kind: 'embed_multi',
+      model: 'M',
+      texts: ['ab', 'c'],
+      prompt: { name: 'query', ifUnknown: 'ignore' },
+      dimensions: 64,
+    },
+  ],
+  answer: multiVectorAnswer('M', [
+    [
+      [0, 0.5],
+      [1, 0.5],
+    ],
+    [[0, 0.5]],
+  ]),
+  service: { tokenVectors: letters },
+}
+
+const { list: _list, ...MULTI_VECTOR_OF_ONE } = MULTI_VECTOR
+
+const MULTI_VECTOR_BASE64: DialectCase = {
+  ...MULTI_VECTOR_OF_ONE,
+  name: 'Jina’s multi-vectors in base64',
+  route: '/multi-vector',
+  body: { model: 'M', input: 'ab', embedding_type: 'base64' },
+  tasks: [{ kind: 'embed_multi', texts: ['ab'], prompt: undefined }],
+  answer: multiVectorAnswer('M', [['AAAAAAAAAD8=', 'AACAPwAAAD8=']]),
+}
+
+const MULTI_VECTOR_BOTH: DialectCase = {
+  ...MULTI_VECTOR_OF_ONE,
+  name: 'Jina’s multi-vectors in several encodings',
+  body: { model: 'M', input: 'a', embedding_type: ['float', 'ubinary'] },
+  tasks: [{ kind: 'embed_multi', texts: ['a'] }],
+  answer: multiVectorAnswer('M', [{ float: [[0, 0.5]], ubinary: [[64]] }]),
+}
+
+interface Pooled {
+  readonly data: readonly { readonly data: unknown }[]
+}
+
+function poolingAnswer(model: string, data: readonly unknown[]) {
+  return {
+    id: 'pool-ID',
+    object: 'list',
+    created: 'now',
+    model,
+    data: data.map((item, index) => ({ index, object: 'pooling', data: item })),
+    usage: USAGE,
+  }
+}
+
+const POOLING: DialectCase = {
+  name: 'vLLM’s pooling of tokens',
+  endpoint: pooling,
+  route: '/pooling',
+  errors: 'object',
+  required: ['input'],
+  // `task` says what to do
+  settings: EMBED_SETTINGS.filter((name) => name !== 'task'),
+  list: {
+    path: ['input'],
+    acceptsObjects: true,
+    read: ({ data }: Pooled) => data.map((item) => item.data),
+  },
+  namesModel: true,
+  body: { model: 'M', input: ['ab', 'c'] },
+  tasks: [{ kind: 'embed_tokens', model: 'M', texts: ['ab', 'c'], prompt: undefined }],
+  answer: poolingAnswer('M', [
+    [
+      [0, 0.5],
+      [1, 0.5],
+    ],
+    [[0, 0.5]],
+  ]),
+  service: { tokenVectors: letters },
+}
+
+const POOLING_COMPARED: DialectCase = {
+  ...POOLING,
+  name: 'vLLM’s pooling of the tokens of a multi-vector model',
+  body: { input: ['ab', 'c'], task: 'token_embed', input_type: 'query' },
+  tasks: [{ kind: 'embed_multi', texts: ['ab', 'c'], prompt: { name: 'query', ifUnknown: 'ignore' } }],
+  answer: poolingAnswer('served-model', [
+    [
+      [0, 0.5],
+      [1, 0.5],
+    ],
+    [[0, 0.5]],
+  ]),
+  service: {
+    tokenVectors: letters,
+    models: [modelInfo({ id: 'served-model', capabilities: ['multi_vector', 'rerank'] })],
+  },
+}
+
+const POOLING_TEXTS: DialectCase = {
+  ...POOLING,
+  name: 'vLLM’s pooling of texts',
+  body: { input: ['a', 'bb'], task: 'embed' },
+  tasks: [{ kind: 'embed', texts: ['a', 'bb'], prompt: undefined }],
+  answer: poolingAnswer('served-model', [
+    [1, -0.5, 0.1],
+    [2, -0.5, 0.1],
+  ]),
 }
 
 const SCORE_SETTINGS = [
@@ -174,6 +317,12 @@ export const CASES = [
   DEEPINFRA_ONE,
   DEEPINFRA_LIST,
   DEEPINFRA_EMBED,
+  MULTI_VECTOR,
+  MULTI_VECTOR_BASE64,
+  MULTI_VECTOR_BOTH,
+  POOLING,
+  POOLING_COMPARED,
+  POOLING_TEXTS,
   SCORE,
   SCORE_PAIRS,
   SCORE_ONE,

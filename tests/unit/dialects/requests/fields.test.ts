@@ -101,10 +101,17 @@ describe('what stands before a text', () => {
     [{ task: 'retrieval.query' }, { name: 'retrieval.query', ifUnknown: 'ignore' }],
     [{ input_type: 'search_document' }, { name: 'search_document', ifUnknown: 'ignore' }],
     [{ prompt_name: '', task: '', input_type: '' }, undefined],
-    [{ prompt: 'own', prompt_name: 'a', task: 'b' }, { text: 'own' }],
+    [
+      { prompt: 'own', prompt_name: 'a', task: 'b' },
+      { text: 'own', task: 'b' },
+    ],
+    [
+      { prompt: '', input_type: 'c' },
+      { text: '', task: 'c' },
+    ],
     [
       { prompt_name: 'a', task: 'b' },
-      { name: 'a', ifUnknown: 'refuse' },
+      { name: 'a', ifUnknown: 'refuse', task: 'b' },
     ],
     [
       { task: 'b', input_type: 'c' },

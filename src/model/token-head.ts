@@ -1,0 +1,40 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ServerError } from '../errors.ts'
+import type { ConfigJson } from './config-json.ts'
+import type { KindRules, TokenHead } from './spec.ts'
+import { openTorchCheckpoint } from './torch-checkpoint.ts'
+
+/** Beside the files of sentence-transformers, which does not read it (FlagEmbedding 1.4, BGE-M3). */
+export const TOKEN_HEAD_FILE = 'colbert_linear.pt'
+
+/** All tokens but the first, of which the one vector is made. */
+const ALL_BUT_FIRST: KindRules = { skippedStart: 1, skippedIds: [] }
+
+/**
+ * The head by which tokens are compared; undefined where the folder has none. Throws `model_invalid` where its tensors do not
+ * fit, and what `openTorchCheckpoint` throws.
+ */
+export async function readTokenHead(
+  folder: string,
+  config: ConfigJson,
+  model: string,
+): Promise<TokenHead | undefined> {
+  const path = join(folder, TOKEN_HEAD_FILE)
+  const isThere = await stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  )
+  if (!isThere || config.model_type !== 'xlm-roberta') return undefined
+  const { tensors } = await openTorchCheckpoint(path)
+  const { weight, bias } = tensors
+  const width = config['hidden_size']
+  const [out = 0, inputs] = weight?.shape ?? []
+  if (weight?.shape.length !== 2 || inputs !== width || bias?.shape.join() !== String(out)) {
+    throw new ServerError(
+      'model_invalid',
+      `${model}: ${TOKEN_HEAD_FILE} must hold weight [D, ${String(width)}] and bias [D]`,
+    )
+  }
+  return { weight, bias, rules: { query: ALL_BUT_FIRST, document: ALL_BUT_FIRST, similarity: 'mean' } }
+}
