@@ -14,6 +14,7 @@ export function stubService(vectors: Float32Array, dimensions: number): Service 
       timing: { tokenizeMs: 0, queueMs: 0, runMs: 1 },
     }),
     embedTokens: unused,
+    embedMulti: unused,
     embedSparse: unused,
     rerank: unused,
     classify: unused,

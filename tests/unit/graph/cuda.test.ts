@@ -185,6 +185,9 @@ test('every CUDA target keeps two batches under way', () => {
   ])
   expect(facts).toEqual([
     ['cpu-f32', 'cpu', 'fp32', 1],
+    ['cpu-int8-fast', 'cpu', 'int8', 1],
+    ['cpu-int8-balanced', 'cpu', 'int8', 1],
+    ['cpu-int8-faithful', 'cpu', 'int8', 1],
     ['cuda-f32', 'cuda', 'fp32', 2],
     ['cuda-f16', 'cuda', 'fp16', 2],
     ['cuda-bf16', 'cuda', 'bf16', 2],

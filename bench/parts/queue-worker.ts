@@ -5,25 +5,25 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Agent, request } from 'undici'
-import { startProgram } from '../tests/start-program.ts'
-import { median, printFigure, quantile } from './harness.ts'
+import { startProgram } from '../../tests/start-program.ts'
+import { median, quantile } from '../harness.ts'
+import type { Part, PartReport } from './part.ts'
 
 const SINGLE_JOBS = 1000
 const WARM_UP = 100
 const CONCURRENCY = 300
-const JOBS = 12_000
 const WORKER = fileURLToPath(new URL('./stub-worker.ts', import.meta.url))
-const GATEWAY = fileURLToPath(new URL('../tools/gateway/main.ts', import.meta.url))
+const GATEWAY = fileURLToPath(new URL('../../tools/gateway/main.ts', import.meta.url))
 const ENDPOINT = 'bench'
 const JOB_INPUT = { input: 'Hello world' }
 
-export async function benchQueueWorker(): Promise<void> {
-  await oneJob()
-  await manyJobs()
+export const benchQueueWorker: Part = async (report, { queueJobs }) => {
+  await oneJob(report)
+  await manyJobs(report, queueJobs)
 }
 
 /** From the moment a take is answered to the moment the result is in, one job at a time, nothing else in the way. */
-async function oneJob(): Promise<void> {
+async function oneJob(report: PartReport): Promise<void> {
   const times: number[] = []
   const done = Promise.withResolvers<void>()
   let sentMs = 0
@@ -63,8 +63,8 @@ async function oneJob(): Promise<void> {
   platform.closeAllConnections()
   platform.close()
   const counted = times.slice(WARM_UP)
-  console.log('one job at a time through the worker, take answered → result received')
-  printFigure(
+  report.section('one job at a time through the worker, take answered → result received')
+  report.figure(
     'p50 / p99',
     `${median(counted).toFixed(2)} / ${quantile(counted, 0.99).toFixed(2)} ms`,
     'p50 ≤ 2 ms',
@@ -72,7 +72,7 @@ async function oneJob(): Promise<void> {
 }
 
 /** Client, gateway and worker are three processes. */
-async function manyJobs(): Promise<void> {
+async function manyJobs(report: PartReport, jobs: number): Promise<void> {
   const gateway = await startProgram({
     file: GATEWAY,
     args: ['--port', '0', '--endpoint', ENDPOINT],
@@ -87,7 +87,7 @@ async function manyJobs(): Promise<void> {
   const agent = new Agent({ connections: CONCURRENCY })
   const body = JSON.stringify({ input: JOB_INPUT })
   const headers = { 'content-type': 'application/json', authorization: 'Bearer bench' }
-  let left = JOBS
+  let left = jobs
   const client = async () => {
     while (left-- > 0) {
       const url = `${gateway.found}/v2/${ENDPOINT}/runsync`
@@ -102,8 +102,8 @@ async function manyJobs(): Promise<void> {
   worker.process.kill('SIGKILL')
   await agent.close()
   await gateway.stop()
-  console.log(`${JOBS} jobs of one text through gateway and worker, ${CONCURRENCY} at a time`)
-  printFigure('jobs a second', String(Math.round(JOBS / seconds)), '≥ 1000')
+  report.section(`${jobs} jobs of one text through gateway and worker, ${CONCURRENCY} at a time`)
+  report.figure('jobs a second', String(Math.round(jobs / seconds)), '≥ 1000')
 }
 
 function workerEnvironment(base: string): Record<string, string> {

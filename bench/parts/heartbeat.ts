@@ -3,16 +3,16 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { startProgram } from '../tests/start-program.ts'
-import { MODEL, median, printFigure, seededRandom, textOf } from './harness.ts'
+import { startProgram } from '../../tests/start-program.ts'
+import { MODEL, median, seededRandom, textOf } from '../harness.ts'
+import type { Part } from './part.ts'
 
 const INTERVAL_MS = 1000
-const TEXTS = 1200
 const TOKENS = 256
 
-export async function benchHeartbeat(): Promise<void> {
+export const benchHeartbeat: Part = async (report, { heartbeatTexts }) => {
   const random = seededRandom(4)
-  const texts = Array.from({ length: TEXTS }, () => textOf(TOKENS, random))
+  const texts = Array.from({ length: heartbeatTexts }, () => textOf(TOKENS, random))
   const job = { id: 'long', input: { input: texts, encoding_format: 'base64' } }
   const pingTimes: number[] = []
   const done = Promise.withResolvers<number>()
@@ -37,7 +37,7 @@ export async function benchHeartbeat(): Promise<void> {
   await once(platform, 'listening')
   const base = `http://127.0.0.1:${(platform.address() as AddressInfo).port}`
   const worker = await startProgram({
-    file: fileURLToPath(new URL('../handler.ts', import.meta.url)),
+    file: fileURLToPath(new URL('../../handler.ts', import.meta.url)),
     args: [],
     env: {
       MODEL_NAMES: MODEL,
@@ -55,10 +55,10 @@ export async function benchHeartbeat(): Promise<void> {
   platform.closeAllConnections()
   platform.close()
   const gaps = pingTimes.slice(1).map((time, index) => time - (pingTimes[index] as number))
-  console.log(
+  report.section(
     `heartbeat each ${INTERVAL_MS} ms while one job keeps all cores busy for ${(busyMs / 1000).toFixed(0)} s`,
   )
-  printFigure(
+  report.figure(
     'gap between pings: shortest / median / longest',
     `${Math.round(Math.min(...gaps))} / ${Math.round(median(gaps))} / ${Math.round(Math.max(...gaps))} ms`,
     '± 20 %',

@@ -1,9 +1,9 @@
 /** Run by queue-worker.ts: the worker of this project with an engine that costs nothing, pointed where the environment says. */
-import { loadConfig } from '../src/config.ts'
-import { openDeliver } from '../src/transports/runpod/deliver.ts'
-import { openHeartbeat } from '../src/transports/runpod/heartbeat.ts'
-import { openPlatform } from '../src/transports/runpod/platform.ts'
-import { QueueWorker } from '../src/transports/runpod/worker.ts'
+import { loadConfig } from '../../src/config.ts'
+import { openDeliver } from '../../src/transports/runpod/deliver.ts'
+import { openHeartbeat } from '../../src/transports/runpod/heartbeat.ts'
+import { openPlatform } from '../../src/transports/runpod/platform.ts'
+import { QueueWorker } from '../../src/transports/runpod/worker.ts'
 
 const { platform, maxConcurrency } = loadConfig({ ...process.env, MODEL_NAMES: 'none' }, [])
 const log = () => {}

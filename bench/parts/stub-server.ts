@@ -1,11 +1,11 @@
-/** Run by http.ts: the direct routes over an engine that answers large vectors at once. Prints its address. */
-import { Gate } from '../src/transports/gate.ts'
-import { directRoutes } from '../src/transports/http/direct-routes.ts'
-import { probes } from '../src/transports/http/probes.ts'
-import { createServer, listen } from '../src/transports/http/server.ts'
-import { Lifecycle } from '../src/transports/lifecycle.ts'
-import { seededRandom } from './harness.ts'
-import { stubService } from './stub-service.ts'
+/** Run by large-answers.ts: the direct routes over an engine that answers large vectors at once. Prints its address. */
+import { Gate } from '../../src/transports/gate.ts'
+import { directRoutes } from '../../src/transports/http/direct-routes.ts'
+import { probes } from '../../src/transports/http/probes.ts'
+import { createServer, listen } from '../../src/transports/http/server.ts'
+import { Lifecycle } from '../../src/transports/lifecycle.ts'
+import { seededRandom } from '../harness.ts'
+import { stubService } from '../stub-service.ts'
 
 const DIMENSIONS = 384
 const MAX_TEXTS = 2048

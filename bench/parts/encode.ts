@@ -1,10 +1,11 @@
 /** What does a large answer cost beside the model, and how long does it keep others waiting? */
-import { encodeJson } from '../src/base/encode-json.ts'
-import { dispatch } from '../src/dialects/dispatch.ts'
-import type { VectorFormat } from '../src/dialects/encode-vectors.ts'
-import { encodeVectors } from '../src/dialects/encode-vectors.ts'
-import { median, printFigure, seededRandom, textOf } from './harness.ts'
-import { stubService } from './stub-service.ts'
+import { encodeJson } from '../../src/base/encode-json.ts'
+import { dispatch } from '../../src/dialects/dispatch.ts'
+import type { VectorFormat } from '../../src/dialects/encode-vectors.ts'
+import { encodeVectors } from '../../src/dialects/encode-vectors.ts'
+import { median, seededRandom, textOf } from '../harness.ts'
+import { stubService } from '../stub-service.ts'
+import type { Part, PartReport } from './part.ts'
 
 const TEXTS = 2048
 const TOKENS = 63
@@ -12,39 +13,47 @@ const DIMENSIONS = 1024
 const ROUNDS = 15
 const WARM_UPS = 3
 
-export async function benchEncode(): Promise<void> {
+export const benchEncode: Part = async (report) => {
   const vectors = unitVectors()
-  console.log(`one answer of ${TEXTS} vectors of ${DIMENSIONS} numbers`)
-  await reading(vectors)
-  await encoding('base64', vectors, { format: { dtype: 'float', base64: true }, markMs: 30 })
-  const text = await encoding('numbers', vectors, { format: { dtype: 'float', base64: false }, markMs: 200 })
-  await encoding('int8', vectors, { format: { dtype: 'int8', base64: false } })
+  report.section(`one answer of ${TEXTS} vectors of ${DIMENSIONS} numbers`)
+  await reading(vectors, report)
+  await encoding('base64', vectors, { report, format: { dtype: 'float', base64: true }, markMs: 30 })
+  const text = await encoding('numbers', vectors, {
+    report,
+    format: { dtype: 'float', base64: false },
+    markMs: 200,
+  })
+  await encoding('int8', vectors, { report, format: { dtype: 'int8', base64: false } })
   const widened = JSON.stringify(Array.from(vectors)).length
   const saved = 1 - text.byteLength / widened
-  printFigure('numbers: bytes saved against widened numbers', `${(100 * saved).toFixed(0)} %`, '35 %')
+  report.figure('numbers: bytes saved against widened numbers', `${(100 * saved).toFixed(0)} %`, '35 %')
 }
 
 /** The body is checked and the task made; the answer holds views of the vectors. */
-async function reading(vectors: Float32Array): Promise<void> {
+async function reading(vectors: Float32Array, report: PartReport): Promise<void> {
   const random = seededRandom(7)
   const body = { input: Array.from({ length: TEXTS }, () => textOf(TOKENS, random)), model: 'stub' }
   const service = stubService(vectors, DIMENSIONS)
-  await measure('reading the request and dispatching it', 3, async () => {
+  await measure('reading the request and dispatching it', { report, markMs: 3 }, async () => {
     const { error } = await dispatch({ method: 'POST', route: '/v1/embeddings', body }, service)
     if (error !== undefined) throw error
   })
 }
 
-interface Encoding {
-  readonly format: VectorFormat
+interface Measure {
+  readonly report: PartReport
   readonly markMs?: number
+}
+
+interface Encoding extends Measure {
+  readonly format: VectorFormat
 }
 
 /** From the engine's vectors to the bytes of the answer. */
 async function encoding(name: string, vectors: Float32Array, options: Encoding): Promise<Buffer> {
-  const { format, markMs } = options
+  const { format } = options
   let json: Buffer = Buffer.alloc(0)
-  await measure(name, markMs, async () => {
+  await measure(name, options, async () => {
     const embeddings = await encodeVectors(vectors, DIMENSIONS, format)
     const data = embeddings.map((embedding, index) => ({ object: 'embedding', index, embedding }))
     json = await encodeJson({ object: 'list', model: 'stub', data })
@@ -52,7 +61,7 @@ async function encoding(name: string, vectors: Float32Array, options: Encoding):
   return json
 }
 
-async function measure(name: string, markMs: number | undefined, run: () => Promise<void>): Promise<void> {
+async function measure(name: string, { report, markMs }: Measure, run: () => Promise<void>): Promise<void> {
   const times: number[] = []
   const blocks: number[] = []
   for (let round = -WARM_UPS; round < ROUNDS; round++) {
@@ -65,9 +74,13 @@ async function measure(name: string, markMs: number | undefined, run: () => Prom
     times.push(ms)
     blocks.push(blockMs)
   }
-  printFigure(name, `${median(times).toFixed(1)} ms`, markMs === undefined ? '' : `${markMs} ms`)
+  report.figure(name, `${median(times).toFixed(1)} ms`, markMs === undefined ? '' : `${markMs} ms`)
   const [usual, most] = [median(blocks), Math.max(...blocks)]
-  printFigure('  longest block: median round / worst', `${usual.toFixed(1)} / ${most.toFixed(1)} ms`, '10 ms')
+  report.figure(
+    '  longest block: median round / worst',
+    `${usual.toFixed(1)} / ${most.toFixed(1)} ms`,
+    '10 ms',
+  )
 }
 
 /** The longest time for which the event loop did not go round. */

@@ -1,12 +1,13 @@
 /** Which token budget of a batch is fastest on this CPU? */
-import { interleave, median, mixedLengths, printFigure, seededRandom, textOf } from './harness.ts'
-import { openEngineForBench } from './open-engine.ts'
+import { interleave, median, mixedLengths, seededRandom, textOf } from '../harness.ts'
+import { openEngineForBench } from '../open-engine.ts'
+import type { Part } from './part.ts'
 
 const BUDGETS = [256, 384, 512, 768, 1024, 2048]
 
-export async function benchBatchSize(): Promise<void> {
+export const benchBatchSize: Part = async (report, { rounds, throughputTexts }) => {
   const random = seededRandom(4)
-  const lengths = mixedLengths(480, random)
+  const lengths = mixedLengths(4 * throughputTexts, random)
   const texts = lengths.map((length) => textOf(length, random))
   const tokens = lengths.reduce((sum, length) => sum + length, 0)
   const opened = await Promise.all(
@@ -16,9 +17,12 @@ export async function benchBatchSize(): Promise<void> {
     String(budget),
     () => opened[index]?.engine.embed({ kind: 'embed', model: undefined, texts }),
   ])
-  const seconds = await interleave(5, Object.fromEntries(variants) as Record<string, () => Promise<unknown>>)
-  console.log('tokens a batch (engine, mixed lengths)')
+  const seconds = await interleave(
+    rounds,
+    Object.fromEntries(variants) as Record<string, () => Promise<unknown>>,
+  )
+  report.section('tokens a batch (engine, mixed lengths)')
   for (const [name, values] of Object.entries(seconds))
-    printFigure(name, `${Math.round(tokens / median(values))} tok/s`)
+    report.figure(name, `${Math.round(tokens / median(values))} tok/s`)
   await Promise.all(opened.map(({ close }) => close()))
 }

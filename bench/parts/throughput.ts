@@ -1,31 +1,25 @@
 /** Is a packed batch worth it, and what does the engine cost? Tokens a second, counted without padding. */
 import { availableParallelism } from 'node:os'
-import type { Engine } from '../src/engine/engine.ts'
-import type { BareSession } from './bare-session.ts'
-import { openBareSession } from './bare-session.ts'
-import { interleave, median, mixedLengths, printFigure, ratio, seededRandom, textOf } from './harness.ts'
-import { openEngineForBench } from './open-engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import type { BareSession } from '../bare-session.ts'
+import { openBareSession } from '../bare-session.ts'
+import { interleave, median, mixedLengths, ratio, seededRandom, textOf } from '../harness.ts'
+import { openEngineForBench } from '../open-engine.ts'
+import type { Part, PartReport } from './part.ts'
 
-const TEXTS = 240
-const ROUNDS = 5
 const BATCH_TOKENS = 512
 const REQUEST_TEXTS = 32
 const REQUESTS_AT_ONCE = 8
 
-export async function benchThroughput(): Promise<void> {
+export const benchThroughput: Part = async (report, { rounds, throughputTexts }) => {
   const session = await openBareSession(availableParallelism())
   const { engine, rowsOf, close } = await openEngineForBench()
   const random = seededRandom(1)
-  const mixed = mixedLengths(TEXTS, random)
-  await compare('mixed lengths (5–256 tokens, median 63)', mixed, { session, engine, rowsOf, random }, [
-    '≥ 2',
-    '≥ 1.05',
-  ])
-  const uniform = Array.from({ length: TEXTS / 2 }, () => 128)
-  await compare('uniform lengths (128 tokens)', uniform, { session, engine, rowsOf, random }, [
-    '≥ 0.97',
-    '≥ 0.97',
-  ])
+  const parts = { session, engine, rowsOf, random, report, rounds }
+  const mixed = mixedLengths(throughputTexts, random)
+  await compare('mixed lengths (5–256 tokens, median 63)', mixed, parts, ['≥ 2', '≥ 1.05'])
+  const uniform = Array.from({ length: throughputTexts / 2 }, () => 128)
+  await compare('uniform lengths (128 tokens)', uniform, parts, ['≥ 0.97', '≥ 0.97'])
   await close()
 }
 
@@ -34,6 +28,8 @@ interface Parts {
   readonly engine: Engine
   readonly rowsOf: (texts: readonly string[]) => Promise<Int32Array[]>
   readonly random: () => number
+  readonly report: PartReport
+  readonly rounds: number
 }
 
 /** Batches that servers use: one text at a time, TEI's on CPU, and the usual 32. */
@@ -45,30 +41,30 @@ async function compare(
   parts: Parts,
   marks: readonly [string, string],
 ) {
-  const { session, engine, rowsOf, random } = parts
+  const { session, engine, rowsOf, random, report, rounds } = parts
   const texts = lengths.map((length) => textOf(length, random))
   const rows = await rowsOf(texts)
   const tokens = rows.reduce((sum, row) => sum + row.length, 0)
   const sorted = rows.toSorted((a, b) => a.length - b.length)
   const bestSorted = await findBestBatch(session, sorted)
   const arrival = PADDED_SIZES.map((size) => [`padded as it comes, ${size} a batch`, size] as const)
-  const seconds = await interleave(ROUNDS, {
+  const seconds = await interleave(rounds, {
     ...Object.fromEntries(arrival.map(([name, size]) => [name, () => eachBatch(rows, size, session.padded)])),
     'padded sorted': () => eachBatch(sorted, bestSorted, session.padded),
     'packed sorted': () => eachPackedBatch(sorted, session.packed),
     'engine, one request': () => engine.embed({ kind: 'embed', model: undefined, texts }),
     'engine, requests of 32, 8 at once': () => embedInRequests(engine, texts),
   })
-  console.log(`${title}: ${tokens} tokens, ${bestSorted} a batch sorted`)
+  report.section(`${title}: ${tokens} tokens, ${bestSorted} a batch sorted`)
   for (const [name, values] of Object.entries(seconds)) {
-    printFigure(name, `${Math.round(tokens / median(values))} tok/s`)
+    report.figure(name, `${Math.round(tokens / median(values))} tok/s`)
   }
   for (const fast of ['packed sorted', 'engine, one request']) {
     for (const [slow] of arrival)
-      printFigure(`${fast} ÷ ${slow}`, ratio(seconds, fast, slow).toFixed(2), marks[0])
-    printFigure(`${fast} ÷ padded sorted`, ratio(seconds, fast, 'padded sorted').toFixed(2), marks[1])
+      report.figure(`${fast} ÷ ${slow}`, ratio(seconds, fast, slow).toFixed(2), marks[0])
+    report.figure(`${fast} ÷ padded sorted`, ratio(seconds, fast, 'padded sorted').toFixed(2), marks[1])
   }
-  printFigure(
+  report.figure(
     'engine ÷ packed session',
     ratio(seconds, 'engine, one request', 'packed sorted').toFixed(2),
     '≥ 0.90',
