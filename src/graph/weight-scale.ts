@@ -1,4 +1,5 @@
 /** The scales of codes, as compressed-tensors and transformers (FineGrainedFP8) write them: found by name, told by their shape. */
+import { ServerError } from '../errors.ts'
 import type { TensorRef } from '../model/spec.ts'
 import { isCode } from '../model/spec.ts'
 import type { Matrix } from './matrix.ts'
@@ -14,7 +15,10 @@ export function findScale(tensors: Readonly<Record<string, TensorRef>>, name: st
   return [`${name}_scale`, `${name}_scale_inv`].find((candidate) => Object.hasOwn(tensors, candidate))
 }
 
-/** Undefined where no number of blocks fits, or where the scale is no float. */
+/**
+ * Undefined where no number of blocks fits, or where the scale is no float. Throws `model_unsupported` where blocks of several
+ * sizes fit: which of them a group of tensors has is not followed.
+ */
 export function withScale(
   values: TensorRef,
   scale: TensorRef,
@@ -25,11 +29,25 @@ export function withScale(
   const count = scale.shape.reduce((product, size) => product * size, 1)
   if (count === rows && scale.shape[0] === rows) return { values, scale: { ...scale, shape: [rows, 1] } }
   if (count === 1) return blocked(values, scale, [rows, columns])
-  const size = sizes.find(([height, width]) => {
-    const [below, beside] = [Math.ceil(rows / height), Math.ceil(columns / width)]
-    return scale.shape.join() === [below, beside].join()
-  })
+  const [size, ...others] = sizes
+    .filter(([height, width]) => {
+      const [below, beside] = [Math.ceil(rows / height), Math.ceil(columns / width)]
+      return scale.shape.join() === [below, beside].join()
+    })
+    // A block ends where the matrix does.
+    .map(([height, width]): BlockSize => [Math.min(height, rows), Math.min(width, columns)])
+  const other = others.find((candidate) => candidate.join() !== size?.join())
+  if (size !== undefined && other !== undefined) throw ambiguous(values, scale, [size, other])
   return size && blocked(values, scale, size)
+}
+
+function ambiguous(values: TensorRef, scale: TensorRef, sizes: readonly BlockSize[]): ServerError {
+  const [is, of] = [scale, values].map(({ shape }) => `[${shape.join(', ')}]`)
+  const found = sizes.map(([height, width]) => `${height} × ${width}`).join(' and of ')
+  return new ServerError(
+    'model_unsupported',
+    `quantization_config has groups of several sizes: scales ${is} of a weight ${of} fit blocks of ${found}`,
+  )
 }
 
 function blocked(values: TensorRef, scale: TensorRef, [rows, columns]: BlockSize): Matrix {

@@ -1,7 +1,7 @@
 /** The exported model of a folder that has no weights of its own. */
-import { realpath, stat } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hasWeights } from './weight-files.ts'
+import { exists, hasWeights } from './weight-files.ts'
 import type { AskedDtype } from './export-names.ts'
 import { dtypeOfName, exportPaths, integerUnit } from './export-names.ts'
 import { pointAtData } from './onnx-data.ts'
@@ -28,13 +28,13 @@ export async function openExported(
     name,
     dtype: dtypeOfName(name) ?? dtypeOfWeights(facts.stored),
     ...facts,
-    ...(locations.length > 0 && { content: await pointAtData({ path, name: shown }, locations) }),
+    ...(locations.size > 0 && { content: await pointAtData({ path, name: shown }, locations) }),
   }
 }
 
 async function findExported(folder: string, asked: AskedDtype): Promise<string | undefined> {
   for (const path of exportPaths(asked, await integerUnit()))
-    if (await isFile(join(folder, path))) return path
+    if (await exists(join(folder, path))) return path
   return undefined
 }
 
@@ -51,11 +51,4 @@ const DTYPES: Readonly<Record<string, ExportedDtype>> = {
 function dtypeOfWeights(stored: Readonly<Record<string, number>>): ExportedDtype {
   const [largest] = Object.entries(stored).sort(([, one], [, other]) => other - one)
   return DTYPES[largest?.[0] ?? ''] ?? 'fp32'
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isFile(),
-    () => false,
-  )
 }

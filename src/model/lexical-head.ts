@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { ServerError } from '../errors.ts'
 import type { ConfigJson } from './config-json.ts'
 import type { LexicalHead } from './spec.ts'
+import { showTensors } from './show-value.ts'
 import { openTorchCheckpoint } from './torch-checkpoint.ts'
 
 /** Beside the files of sentence-transformers, which does not read it (FlagEmbedding 1.4, BGE-M3). */
@@ -21,8 +22,9 @@ export async function readLexicalHead(
   model: string,
 ): Promise<LexicalHead | undefined> {
   const path = join(folder, LEXICAL_FILE)
+  // What is there and no file is refused as it is opened.
   const isThere = await stat(path).then(
-    (stats) => stats.isFile(),
+    () => true,
     () => false,
   )
   if (!isThere || config.model_type !== 'xlm-roberta') return undefined
@@ -32,7 +34,7 @@ export async function readLexicalHead(
   if (weight?.shape.join() !== `1,${String(width)}` || bias?.shape.join() !== '1') {
     throw new ServerError(
       'model_invalid',
-      `${model}: ${LEXICAL_FILE} must hold weight [1, ${String(width)}] and bias [1]`,
+      `${model}: ${LEXICAL_FILE} must hold weight [1, ${String(width)}] and bias [1]; it has ${showTensors(tensors)}`,
     )
   }
   const special = [config['bos_token_id'] ?? 0, config['pad_token_id'] ?? 1, config['eos_token_id'] ?? 2]

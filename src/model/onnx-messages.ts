@@ -24,6 +24,22 @@ export const NESTED: Readonly<Record<OnnxMessage, Readonly<Record<number, OnnxMe
   entry: {},
 }
 
+/**
+ * Fields that stand once, of those that say where weights are. Of two the library of protocol buffers takes the last, or joins
+ * them; no exporter writes them.
+ */
+export const SINGLE: Readonly<Record<OnnxMessage, readonly number[]>> = {
+  model: [7],
+  training: [1, 2],
+  graph: [],
+  function: [],
+  node: [],
+  attribute: [5, 6, 22],
+  sparse: [1, 2],
+  tensor: [2, 8, 9, 14],
+  entry: [1, 2],
+}
+
 export const TENSOR = { dims: 1, type: 2, name: 8 } as const
 export const GRAPH = { initializer: 5, input: 11, output: 12 } as const
 export const ENTRY = { key: 1, value: 2 } as const

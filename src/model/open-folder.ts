@@ -202,7 +202,7 @@ async function readWeights(
 /** Buffers such as `position_ids` may be integers; a weight may not. */
 function expectUsable(unusable: WeightFile['unusable'], model: string): void {
   for (const [tensor, { dtype }] of Object.entries(unusable)) {
-    if (!/\.(weight|bias|gamma|beta)$/.test(tensor)) continue
+    if (!/\.(weight|bias|gamma|beta|weight_scale(_inv)?)$/.test(tensor)) continue
     throw new ServerError(
       'model_unsupported',
       `${model}: tensor ${tensor} is ${dtype}; supported are F32, F16, BF16, and I8 or F8_E4M3 with scales`,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
+import { quoteValue, showValue } from './show-value.ts'
 
 export const QuantizationJson = z.looseObject({
   quant_method: z.string(),
@@ -15,6 +16,7 @@ export const QuantizationJson = z.looseObject({
   // of fp8
   fmt: z.string().nullish(),
   scale_fmt: z.string().nullish(),
+  weight_block_size: z.unknown().optional(),
 })
 
 export type QuantizationJson = z.infer<typeof QuantizationJson>
@@ -49,14 +51,15 @@ export function expectKnownQuantization(quantization: QuantizationJson, model: s
   const refuse = (what: string) =>
     new ServerError('model_unsupported', `${model}: quantization ${what}; ${SUPPORTED}`)
   if (method === 'fp8') {
-    const { fmt, scale_fmt: scales } = quantization
-    if (fmt && fmt !== 'e4m3') throw refuse(`fp8 of fmt ${fmt}`)
-    if (scales && scales !== 'float') throw refuse(`fp8 of scale_fmt ${scales}`)
+    const { fmt, scale_fmt: scales, weight_block_size: block } = quantization
+    if (fmt && fmt !== 'e4m3') throw refuse(`fp8 of fmt ${showValue(fmt)}`)
+    if (scales && scales !== 'float') throw refuse(`fp8 of scale_fmt ${showValue(scales)}`)
+    expectBlockSize(block, model)
     return
   }
-  if (method !== 'compressed-tensors') throw refuse(method)
+  if (method !== 'compressed-tensors') throw refuse(showValue(method))
   const sparsity = quantization.sparsity_config?.format ?? 'dense'
-  if (sparsity !== 'dense') throw refuse(`with sparsity_config of format ${sparsity}`)
+  if (sparsity !== 'dense') throw refuse(`with sparsity_config of format ${showValue(sparsity)}`)
   // Rotations of the activations: without them the weights are those of another model.
   if (Object.keys(quantization.transform_config?.config_groups ?? {}).length > 0)
     throw refuse('with transform_config')
@@ -68,6 +71,17 @@ export function expectKnownQuantization(quantization: QuantizationJson, model: s
   }
 }
 
+const BlockSize = z.tuple([z.int().positive(), z.int().positive()])
+
+/** Without one a matrix has one scale, or one a row. */
+function expectBlockSize(block: unknown, model: string): void {
+  if (block === undefined || block === null || BlockSize.safeParse(block).success) return
+  throw new ServerError(
+    'model_invalid',
+    `${model}: weight_block_size of quantization_config is ${quoteValue(block)}; it must be two whole numbers above 0, [rows, columns]`,
+  )
+}
+
 /** What a group of compressed-tensors has that is not read. */
 function strangenessOf(group: unknown, shared: string | null | undefined): string | undefined {
   const parsed = CompressedGroup.safeParse(group)
@@ -75,10 +89,10 @@ function strangenessOf(group: unknown, shared: string | null | undefined): strin
   const layout = parsed.data.format ?? shared ?? 'unknown'
   const types = Object.hasOwn(FORMATS, layout) ? FORMATS[layout] : undefined
   const { num_bits: bits, type, symmetric, strategy, actorder } = parsed.data.weights
-  if (types === undefined) return `format ${layout}`
+  if (types === undefined) return `format ${showValue(layout)}`
   if (bits !== 8 || !types.includes(type) || !symmetric || !STRATEGIES.includes(strategy))
-    return `${layout} of ${bits} bits, type ${type}, ${symmetric ? 'symmetric' : 'asymmetric'}, by ${strategy}`
+    return `${layout} of ${bits} bits, type ${showValue(type)}, ${symmetric ? 'symmetric' : 'asymmetric'}, by ${showValue(strategy)}`
   if (actorder !== undefined && actorder !== null && actorder !== false)
-    return `${layout} with actorder ${JSON.stringify(actorder)}`
+    return `${layout} with actorder ${quoteValue(actorder)}`
   return undefined
 }

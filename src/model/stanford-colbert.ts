@@ -2,11 +2,15 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
+import { readConfig } from './config-json.ts'
 import { readJson } from './json-file.ts'
 import type { ReadingSettings } from './reading-settings.ts'
 import { USUAL_QUERY_TOKENS } from './reading-settings.ts'
 import type { EmbeddingStep, TensorRef } from './spec.ts'
 import { isCode } from './spec.ts'
+import { quoteValue } from './show-value.ts'
+import { readTokenIds } from './token-ids.ts'
+import { readTokenizerSpec } from './tokenizer-files.ts'
 import type { MaskSettings } from './token-rules.ts'
 import { PUNCTUATION } from './token-rules.ts'
 
@@ -34,7 +38,7 @@ export interface StanfordColbert {
   readonly tensors: Readonly<Record<string, TensorRef>>
 }
 
-/** Throws `model_invalid` where the matrix is missing or a setting is broken, `model_unsupported` for another similarity than cosine. */
+/** Throws `model_invalid` where the matrix is missing, a setting is broken or a marker is no token, `model_unsupported` for another similarity than cosine. */
 export async function readStanfordColbert(
   folder: string,
   tensors: Readonly<Record<string, TensorRef>>,
@@ -52,6 +56,11 @@ export async function readStanfordColbert(
   if (weight === undefined || weight.shape.length !== 2 || isCode(weight.dtype)) {
     throw new ServerError('model_invalid', `${model}: there is no matrix ${PROJECTION} of F32, F16 or BF16`)
   }
+  const markers = {
+    query: metadata.query_token_id || '[unused0]',
+    document: metadata.doc_token_id || '[unused1]',
+  }
+  await expectTokens(folder, markers, model)
   const length = metadata.query_maxlen ?? USUAL_QUERY_TOKENS
   const attend = metadata.attend_to_mask_tokens ?? false
   return {
@@ -69,9 +78,30 @@ export async function readStanfordColbert(
       tasks: ['document'],
     },
     prefixes: {
-      query: `${metadata.query_token_id || '[unused0]'} `,
-      document: `${metadata.doc_token_id || '[unused1]'} `,
+      query: `${markers.query} `,
+      document: `${markers.document} `,
     },
     tensors: body,
+  }
+}
+
+/** A marker that is no token would be broken into pieces, which the model never saw before a text. */
+async function expectTokens(
+  folder: string,
+  markers: { readonly query: string; readonly document: string },
+  model: string,
+): Promise<void> {
+  const config = await readConfig(folder, model)
+  const find = await readTokenIds(await readTokenizerSpec(folder, { model, config, useModuleConfig: false }))
+  const fields = [
+    ['query_token_id', markers.query],
+    ['doc_token_id', markers.document],
+  ] as const
+  for (const [field, marker] of fields) {
+    if (find(marker) !== undefined) continue
+    throw new ServerError(
+      'model_invalid',
+      `${model}: ${field} of ${METADATA_FILE} is ${quoteValue(marker)}, which is no token of the vocabulary`,
+    )
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { ServerError } from '../errors.ts'
 import type { ConfigJson } from './config-json.ts'
 import type { KindRules, TokenHead } from './spec.ts'
+import { showTensors } from './show-value.ts'
 import { openTorchCheckpoint } from './torch-checkpoint.ts'
 
 /** Beside the files of sentence-transformers, which does not read it (FlagEmbedding 1.4, BGE-M3). */
@@ -21,8 +22,9 @@ export async function readTokenHead(
   model: string,
 ): Promise<TokenHead | undefined> {
   const path = join(folder, TOKEN_HEAD_FILE)
+  // What is there and no file is refused as it is opened.
   const isThere = await stat(path).then(
-    (stats) => stats.isFile(),
+    () => true,
     () => false,
   )
   if (!isThere || config.model_type !== 'xlm-roberta') return undefined
@@ -33,7 +35,7 @@ export async function readTokenHead(
   if (weight?.shape.length !== 2 || inputs !== width || bias?.shape.join() !== String(out)) {
     throw new ServerError(
       'model_invalid',
-      `${model}: ${TOKEN_HEAD_FILE} must hold weight [D, ${String(width)}] and bias [D]`,
+      `${model}: ${TOKEN_HEAD_FILE} must hold weight [D, ${String(width)}] and bias [D]; it has ${showTensors(tensors)}`,
     )
   }
   return { weight, bias, rules: { query: ALL_BUT_FIRST, document: ALL_BUT_FIRST, similarity: 'mean' } }

@@ -161,7 +161,7 @@ async function namesIn(folder: string, inner = ''): Promise<readonly string[]> {
 }
 
 /** Whether there is such a file. Throws `model_invalid` for what is called like it and is none. */
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => undefined)
   if (stats === undefined || stats.isFile()) return stats !== undefined
   throw new ServerError('model_invalid', `${basename(path)} is not a regular file`)

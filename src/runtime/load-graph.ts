@@ -29,9 +29,11 @@ export interface LoadedGraph {
   readonly prepacked?: PrepackedReply | undefined
   /** Of a model in int8. */
   readonly fidelity?: Fidelity | undefined
+  /** Of a model in int8: why the next start will calibrate anew. */
+  readonly unkept?: string | undefined
 }
 
-/** Tokens of a row that is looked at for numbers beyond half precision, where the model takes as many. */
+/** Tokens of a row that is looked at for numbers beyond half precision, or that an exported model must take, where the model takes as many. */
 const PROBE_TOKENS = 512
 
 /**
@@ -54,6 +56,7 @@ export async function loadGraph(ask: LoadAsk, open = createSession): Promise<Loa
         budget: await warmUp(graph, session, ask, kept?.session === undefined),
         prepacked,
         fidelity: int8?.fidelity,
+        unkept: int8?.unkept,
       }
     } catch (error) {
       // Of the device's memory nothing must stay taken by what is not used.
@@ -178,6 +181,14 @@ async function warmUp(
     for (const adapter of [NO_ADAPTER, ...adapters])
       await run([Math.min(maxRowTokens, PROBE_TOKENS)], hasTokens, adapter)
   }
+  // Others' tables of positions may be shorter than config.json says: then a long text would fail, long after the start.
+  // Of rows beyond the bound a start would take seconds and gigabytes.
+  if (graph.body !== undefined) {
+    const tokens = Math.min(maxRowTokens, PROBE_TOKENS)
+    await run([tokens], hasTokens).catch((error: unknown) => {
+      throw explainLongRow(error, tokens, ask)
+    })
+  }
   return budgetOf(ask, maxRowTokens, (lengths) => run(lengths, hasTokens))
 }
 
@@ -195,6 +206,13 @@ async function budgetOf(
     maxRowTokens,
     maxRows,
   })
+}
+
+/** Of an exported model that fails with a long row: what it was told to take. What the device is at fault for stays. */
+function explainLongRow(error: unknown, tokens: number, { spec: { name, exported } }: LoadAsk): unknown {
+  if (!(error instanceof ServerError) || error.code !== 'inference_failed') return error
+  const message = `${name}: ${exported?.name} fails with a row of ${tokens} tokens, which the folder's configuration allows: ${error.message}`
+  return new ServerError('model_invalid', message, { cause: error })
 }
 
 /** Of a GPU that has too little memory, how much there is and what is needed; any other failure speaks for itself. */

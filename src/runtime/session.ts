@@ -8,6 +8,7 @@ import { OUTPUT, TOKENS } from '../graph/contract.ts'
 import type { ExportedModel } from '../model/exported-spec.ts'
 import { findDeviceFailure } from './device-failure.ts'
 import type { Feed } from './feeds.ts'
+import { withoutSource } from './library-message.ts'
 import { MODEL_FILE, WEIGHTS_FILE } from './prepacked/files.ts'
 
 export interface Outputs {
@@ -196,7 +197,12 @@ export function exportedOptions(
     graphOptimizationLevel: 'all',
     extra: {
       // Without the root a file can name nothing outside its own folder.
-      session: namesData ? { ...session, model_external_initializers_file_folder_path: root } : session,
+      session: {
+        ...session,
+        // Else bytes that look like ONNX Runtime's own format would be read as that, which nobody looked through.
+        load_model_format: 'ONNX',
+        ...(namesData && { model_external_initializers_file_folder_path: root }),
+      },
       // On the CPU the fused kernel is the slower one.
       ...(options.device.kind === 'cpu' && {
         optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' },
@@ -223,5 +229,7 @@ async function create(
 /** The device's fault where the message says so, else `code`. */
 function failureOf(error: unknown, code: ErrorCode, what: string): ServerError {
   const message = messageOf(error)
-  return new ServerError(findDeviceFailure(message) ?? code, `${what}: ${message}`, { cause: error })
+  return new ServerError(findDeviceFailure(message) ?? code, `${what}: ${withoutSource(message)}`, {
+    cause: error,
+  })
 }

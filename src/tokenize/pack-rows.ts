@@ -61,6 +61,6 @@ function expectKnownIds(
   const row = bounds.findIndex((bound) => bound > position) - 1
   throw new ServerError(
     'model_invalid',
-    `${noun} ${firstIndex + row} holds token id ${ids[position]}; the model knows ids below ${vocabularySize}: tokenizer.json does not belong to the weights`,
+    `${noun} ${firstIndex + row} holds token id ${ids[position]}; the model knows ids below ${vocabularySize}: the tokenizer does not belong to the weights`,
   )
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { NormPlan } from '../../../src/graph/layers/encoder-plan.ts'
 import { TensorTable } from '../../../src/graph/tensor-table.ts'
 import type { TensorRef } from '../../../src/model/spec.ts'
@@ -179,6 +179,30 @@ test.each([
   const { weight } = table.linear({ name: 'up', bias: false }, 6, 4)
   expect(weight).toEqual({ values, scale, blocks: { rows, columns, rowsAbove: 0 } })
   expect(table.unused(BODY, [])).toEqual([PROBE])
+})
+
+describe('blocks of several sizes that fit', () => {
+  const open = (first: number, second: number) => {
+    const group = (size: number) => ({ weights: { group_size: size } })
+    const config = { quantization_config: { config_groups: { a: group(first), b: group(second) } } }
+    const tensors = { [PROBE]: ref([50, 4]), 'up.weight': ref([6, 32], 'I8'), 'up.weight_scale': ref([6, 3]) }
+    return new TensorTable({ ...tinyBert(), config, tensors }, { prefixes: PREFIXES, probe: PROBE })
+  }
+
+  test('are refused, for which of them holds is not known', () => {
+    expect(() => open(11, 12).linear({ name: 'up', bias: false }, 6, 32)).toThrow(
+      'scales [6, 3] of a weight [6, 32] fit blocks of 1 × 11 and of 1 × 12',
+    )
+  })
+
+  test.each([
+    ['named twice', 12, 12],
+    ['beside one that does not fit', 12, 8],
+  ])('are none where a size is %s', (_, first, second) => {
+    expect(open(first, second).linear({ name: 'up', bias: false }, 6, 32).weight).toMatchObject({
+      blocks: { rows: 1, columns: 12 },
+    })
+  })
 })
 
 test('scales of activations are no part of the body', () => {

@@ -102,6 +102,28 @@ test('a quantization without groups is refused', async () => {
   const folder = await copyFixture('bert-int8', { 'config.json': config })
   await expectRefusal(() => openFolder(folder), 'model_unsupported', 'without config_groups')
 })
+test.each([
+  [[0, 12], '[0,12]'],
+  [['12', '12'], '["12","12"]'],
+  [[12], '[12]'],
+  [[1.5, 12], '[1.5,12]'],
+  ['12\u001b[31m', '"12\\u001b[31m"'],
+])('a weight_block_size of %j is refused with its value', async (size, shown) => {
+  const config = await patched('bert-int8', 'config.json', {
+    quantization_config: { quant_method: 'fp8', weight_block_size: size },
+  })
+  const folder = await copyFixture('bert-int8', { 'config.json': config })
+  const message = `weight_block_size of quantization_config is ${shown}; it must be`
+  await expectRefusal(() => openFolder(folder), 'model_invalid', message)
+})
+test.each([
+  ['a\u001b[31mb\u009b', '"a\\u001b[31mb\\u009b"'],
+  ['x'.repeat(100_000), `"${'x'.repeat(100)}…"`],
+])('a quant_method that is no word is quoted and cut: %.10j', async (method, shown) => {
+  const config = await patched('bert-int8', 'config.json', { quantization_config: { quant_method: method } })
+  const folder = await copyFixture('bert-int8', { 'config.json': config })
+  await expectRefusal(() => openFolder(folder), 'model_unsupported', `quantization ${shown}; supported`)
+})
 const transposed = { transB: { int: 1 } }
 const states = f32('B', 'S', 20)
 test.each([

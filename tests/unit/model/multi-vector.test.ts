@@ -1,5 +1,6 @@
 /** Folders of models that compare texts token by token: which they are, and how they read queries and documents. */
-import { copyFile, readFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { copyFile, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openFolder } from '../../../src/model/open-folder.ts'
@@ -266,6 +267,15 @@ describe('Stanford’s folders', () => {
     expect(document.skippedIds).toHaveLength(count)
   })
 
+  test.each([
+    ['query_token_id', '[nothere]', 'query_token_id of artifact.metadata is "[nothere]"'],
+    ['doc_token_id', 'hello there', 'doc_token_id of artifact.metadata is "hello there"'],
+    ['doc_token_id', 'hello '.repeat(99_999), `is "${'hello '.repeat(16)}hell…"`],
+  ])('whose %s is no token are refused: %.20s', async (field, token, message) => {
+    const files = await changed(STANFORD, METADATA, { [field]: token })
+    await refused(STANFORD, files, 'model_invalid', message)
+  })
+
   test('of another similarity, or without the matrix, are refused', async () => {
     const l2 = await changed(STANFORD, METADATA, { similarity: 'l2' })
     await refused(STANFORD, l2, 'model_unsupported', 'similarity l2')
@@ -294,6 +304,13 @@ describe('colbert_linear.pt', () => {
     expect((await openFolder(folder)).head).not.toHaveProperty('multiVector')
   })
 
+  test.each(['colbert_linear.pt', 'sparse_linear.pt'])('as a pipe is refused, as is %s', async (name) => {
+    const folder = await copyFixture(THREE)
+    await rm(join(folder, name))
+    execFileSync('mkfifo', [join(folder, name)])
+    await expectRefusal(() => openFolder(folder), 'model_invalid', `${name} is not a regular file`)
+  })
+
   test('of another width is refused', async () => {
     const folder = await copyFixture(THREE)
     const { readTokenHead } = await import('../../../src/model/token-head.ts')
@@ -301,7 +318,7 @@ describe('colbert_linear.pt', () => {
     await expectRefusal(
       () => readTokenHead(folder, config, 'some-model'),
       'model_invalid',
-      'some-model: colbert_linear.pt must hold weight [D, 64] and bias [D]',
+      'some-model: colbert_linear.pt must hold weight [D, 64] and bias [D]; it has weight [12, 32], bias [12]',
     )
   })
 })

@@ -11,7 +11,7 @@ import { layOut } from '../../../src/runtime/feeds.ts'
 import { loadGraph } from '../../../src/runtime/load-graph.ts'
 import { joinRows } from '../../../src/runtime/runner.ts'
 import { createSession, exportedOptions } from '../../../src/runtime/session.ts'
-import { copyFixture, fixturePath } from '../model/model-folder.ts'
+import { copyFixture, fixturePath, readObject } from '../model/model-folder.ts'
 import { asSnapshot } from '../model/snapshot-folder.ts'
 
 const FIXTURE = 'exported/exported-mean-normalize'
@@ -89,6 +89,26 @@ describe('a model that is not what it says', () => {
     })
   })
 
+  test('is refused where it takes no row as long as the configuration allows', async () => {
+    // Its table has 72 positions.
+    const config = await readObject(join(fixturePath(FIXTURE), 'config.json'))
+    const tokenizer = await readObject(join(fixturePath(FIXTURE), 'tokenizer_config.json'))
+    const folder = await copyFixture(FIXTURE, {
+      'config.json': { ...config, max_position_embeddings: 512 },
+      'tokenizer_config.json': { ...tokenizer, model_max_length: 512 },
+    })
+    const failure = await load(await openFolder(folder)).catch((error: unknown) => error)
+    expect(failure).toMatchObject({
+      code: 'model_invalid',
+      message: expect.stringMatching(/model\.onnx fails with a row of 512 tokens, .* 72 by 512/) as string,
+    })
+    // Where the library's sources lie is for the log.
+    expect((failure as Error).message).not.toMatch(/\.(cc|h):\d|::/)
+    expect(((failure as Error).cause as Error).cause).toMatchObject({
+      message: expect.stringMatching(/\.(cc|h):\d/) as string,
+    })
+  })
+
   test('gives back the session of its head', async () => {
     const spec = await folderOf(tableModel())
     await writeFile(spec.exported?.file ?? '', 'gone')
@@ -125,6 +145,18 @@ test('a model with weights beside it runs from the links of a snapshot as from a
   )
   expect(made[1]).toEqual(made[0])
   expect(made[0]).toHaveLength(24)
+})
+
+test('bytes that look like ONNX Runtime’s own format are read as what was checked', async () => {
+  const name = 'exported/exported-dense'
+  const bytes = await readFile(join(fixturePath(name), FILE))
+  // A name of whoever made the file, so that the mark of that format stands where it is looked for.
+  const mark = Buffer.from('\x12\x08..ORTM..', 'latin1')
+  const folder = await copyFixture(name, { [FILE]: Buffer.concat([mark, bytes]) })
+  const spec = await openFolder(folder)
+  expect(Buffer.from(spec.exported?.content ?? []).toString('latin1', 4, 8)).toBe('ORTM')
+  const { session } = await load(spec)
+  await session.release()
 })
 
 test('only a model whose data was checked may name files of the whole machine', () => {

@@ -220,7 +220,7 @@ describe('refusals', () => {
     expect(refusal(() => singleRows(texts, SINGLE, 0, { ...OPTIONS, firstIndex: 64 }))).toEqual({
       code: 'model_invalid',
       message:
-        'text 66 holds token id 1000; the model knows ids below 1000: tokenizer.json does not belong to the weights',
+        'text 66 holds token id 1000; the model knows ids below 1000: the tokenizer does not belong to the weights',
     })
   })
 
