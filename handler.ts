@@ -49,7 +49,7 @@ async function start(config: Config, threads?: Threads): Promise<Worker> {
     import('./src/transports/runpod/job.ts'),
     import('./src/transports/gate.ts'),
   ])
-  const log = openLog(isOneShot(config) && config.logLevel === 'info' ? 'warn' : config.logLevel)
+  const log = openLog(config.logLevel)
   const { engine, close } = await startService({ config, log, threads })
   const { maxConcurrency: concurrency, errorStyle } = config
   // Whoever calls from inside the process holds the jobs in memory anyway.
@@ -69,7 +69,7 @@ async function readConfig(argv: readonly string[]): Promise<Config> {
   return loadConfig({ ...dotEnv, ...Object.fromEntries(given) }, argv)
 }
 
-/** A run that a person or a script waits for: its result is what they want to read. */
+/** A run that a person or a script waits for. */
 function isOneShot(config: Config): boolean {
   return config.mode === 'local-run' || config.mode === 'test-input'
 }
@@ -105,13 +105,15 @@ function shareCompileCache(): void {
 }
 
 async function runServer(config: Config, threads: Threads): Promise<number> {
-  const [{ serve }, { openLog }] = await Promise.all([import('./src/serve.ts'), import('./src/base/log.ts')])
+  const [{ serve, killProcess }, { openLog }] = await Promise.all([
+    import('./src/serve.ts'),
+    import('./src/base/log.ts'),
+  ])
   const controller = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       // Whoever asks twice does not want to wait.
-      // An exit would wait for nobody either, but ends threads inside ONNX Runtime, which aborts with a core dump.
-      if (controller.signal.aborted) process.kill(process.pid, 'SIGKILL')
+      if (controller.signal.aborted) killProcess()
       controller.abort()
     })
   }

@@ -93,7 +93,9 @@ function configFrom(env: Texts, given: Texts, mode: Mode, complain: Complain): C
   const flag = <T>(row: Flag<T>): T => readRow(row, given, complain)
   const maxConcurrency = setting(SETTINGS.maxConcurrency)
   const port = setting(SETTINGS.port)
-  const logLevel = setting(SETTINGS.logLevel)
+  // Of a run that somebody waits for, the result is what they want to read.
+  const usual = mode === 'local-run' || mode === 'test-input' ? 'warn' : 'info'
+  const logLevel = setting(SETTINGS.logLevel) ?? usual
   return deepFreeze({
     mode,
     ...readModels(env, mode, complain),

@@ -15,6 +15,7 @@ import type { ModelSpec } from './model/spec.ts'
 import { balance } from './runtime/balance.ts'
 import type { InferenceThread, LoadedRunner } from './runtime/inference-thread.ts'
 import type { Int8Ask } from './runtime/int8/protocol.ts'
+import { LEAST_COSINE } from './runtime/int8/protocol.ts'
 import { Overflow } from './runtime/overflow.ts'
 import type { ChooseReply } from './runtime/protocol.ts'
 import type { Threads } from './threads.ts'
@@ -170,8 +171,13 @@ function reportLoad(runner: LoadedRunner, device: string, { config, names: [mode
     unusedTensors: loaded.unusedTensors.length,
     ...(loaded.prepacked && { prepacked: loaded.prepacked.isUsed }),
   })
-  if (loaded.fidelity !== undefined)
-    log('info', { event: 'int8_fidelity', model, mode: config.int8Mode, ...loaded.fidelity })
+  const { fidelity, unkept } = loaded
+  if (fidelity !== undefined) {
+    // So low a mean was forced: who reads no more than warnings is to know.
+    const level = fidelity.meanCosine < LEAST_COSINE ? 'warn' : 'info'
+    log(level, { event: 'int8_fidelity', model, mode: config.int8Mode, ...fidelity })
+  }
+  if (unkept !== undefined) log('warn', { event: 'int8_unkept', model, reason: unkept })
   if (!loaded.longestRowFits)
     log('warn', { event: 'longest_row_unfit', model, device, maxTokens: loaded.maxTokens })
 }

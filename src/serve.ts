@@ -25,6 +25,8 @@ export interface ServeOptions {
   readonly version: string
   /** Aborted when the process shall end: what is under way is finished, within the grace period. */
   readonly stop: AbortSignal
+  /** Ends a process that cannot end itself; another one for tests. */
+  readonly kill?: (() => void) | undefined
 }
 
 /** Of bodies, as they came, of requests in line; parsed, they may take several times as much. */
@@ -57,7 +59,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   ends.defer(() => source.close())
   try {
     const { batchRan: onBatch, itemsReused: onReuse } = metrics
+    const watching = killStuckStart(options)
     const service = await startService({ ...options, onBatch, onReuse, signal: stop })
+    watching.abort()
     ends.defer(() => service.close())
     // Told to stop while it loaded: a job taken now would only be given back.
     if (stop.aborted) return 0
@@ -76,6 +80,35 @@ export async function serve(options: ServeOptions): Promise<number> {
     await untilAborted(stop)
     return 1
   }
+}
+
+/**
+ * A start that is told to stop may be inside ONNX Runtime or a call of the system, which nothing breaks off, and which an exit
+ * would wait for: it is killed when the grace period is over. Aborting what is returned says that the start is over.
+ */
+function killStuckStart({ config, log, stop, kill = killProcess }: ServeOptions): AbortController {
+  const started = new AbortController()
+  const limit = () => {
+    const end = () => {
+      const error = `told to stop, the start did not end in ${config.shutdownGraceMs / 1000} seconds: the process is killed`
+      log('error', { event: 'start_failed', error })
+      kill()
+    }
+    // Whatever is stuck keeps the process; what is not is not kept by this.
+    setTimeout(end, config.shutdownGraceMs).unref()
+  }
+  stop.addEventListener('abort', limit, { signal: started.signal })
+  if (stop.aborted) limit()
+  return started
+}
+
+/**
+ * Ends the process at once, whatever its threads are at: an exit would wait for them, or end them inside ONNX Runtime. The first
+ * process of a container takes no SIGKILL from itself, but it can abort.
+ */
+export function killProcess(): void {
+  process.kill(process.pid, 'SIGKILL')
+  process.abort()
 }
 
 interface Running extends ServeOptions {

@@ -35,6 +35,8 @@ export type LogEvent =
       leastCosine: number
       texts: number
     }
+  /** Codes and cosines could not be kept: the next start calibrates anew. */
+  | { event: 'int8_unkept'; model: string; reason: string }
   | { event: 'backend_ignored'; requested: string }
   | { event: 'starting'; mode: string; version: string }
   | { event: 'listening'; address: string }

@@ -1,14 +1,13 @@
 /** What a model in int8 is calibrated with and held to: our own texts, as ids of the model. */
 import type { ModelSpec } from '../model/spec.ts'
 import type { Int8Ask } from '../runtime/int8/protocol.ts'
+import { LEAST_COSINE } from '../runtime/int8/protocol.ts'
 import type { RaggedBatch } from '../runtime/runner.ts'
 import { NO_ADAPTER } from '../runtime/runner.ts'
 import type { Tokenizer } from '../tokenize/tokenizer.ts'
 import { CALIBRATION_TEXTS } from './calibration-texts.ts'
 import { TRIAL_TEXTS } from './trial-texts.ts'
 
-/** With less, int8 is refused: searches would find other texts. */
-const LEAST_COSINE = 0.99
 /** Longer rows would tell no more, and take long in float32. */
 const MAX_TOKENS = 256
 

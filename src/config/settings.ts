@@ -221,7 +221,7 @@ export const SETTINGS = {
     fallback: undefined,
     unset: "the hub cache's neighbour",
     meaning:
-      'folder that keeps converted weights; where it is set, models on a CPU too, packed as they lie in memory',
+      'folder that keeps converted weights; where it is set, models on a CPU too, but those in int8, packed as they lie in memory',
     read: (text) => text,
   }),
   cacheMb: setting({
@@ -269,7 +269,8 @@ export const SETTINGS = {
   shutdownGraceSeconds: setting({
     names: ['SHUTDOWN_GRACE_SECONDS'],
     fallback: 30,
-    meaning: 'seconds that work under way may take after SIGTERM; what is left then goes back to the queue',
+    meaning:
+      'seconds that work under way, or a start, may take after SIGTERM; what is left then goes back to the queue',
     read: wholeNumber(0, 86_400),
   }),
   refreshWorker: setting({
@@ -306,9 +307,10 @@ export const SETTINGS = {
     meaning: 'secret key for that bucket',
     read: SECRET,
   }),
-  logLevel: setting({
+  logLevel: setting<LogLevel | undefined>({
     names: ['LOG_LEVEL'],
-    fallback: 'info',
+    fallback: undefined,
+    unset: 'info; warn where one job is run',
     meaning: 'error, warn, info or debug',
     read: LOG_LEVEL,
   }),

@@ -29,7 +29,7 @@ export function buildWatched(spec: ModelSpec): WatchedGraph {
         watched.map(({ greatest }) => greatest),
         1,
       )
-    const message = `${spec.name}: none of its linear layers can be computed in int8`
+    const message = `${spec.name}: none of its linear layers can be computed in int8; DTYPES=fp32 computes as the model was made`
     throw new ServerError('model_unsupported', message)
   })
   const inputs = watched.map(({ key, greatest }) => ({ key, width: greatest.shape[1] as number }))

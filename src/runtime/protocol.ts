@@ -49,6 +49,8 @@ export interface LoadReply extends RunnerLimits, FoundBudget, TargetFacts {
   readonly prepacked?: PrepackedReply | undefined
   /** Of a model in int8. */
   readonly fidelity?: Fidelity | undefined
+  /** Of a model in int8: why the next start will calibrate anew. */
+  readonly unkept?: string | undefined
 }
 
 /** In place of a reply: the model's numbers are beyond what the target can hold. */

@@ -68,7 +68,7 @@ async function load(ask: LoadAsk): Promise<LoadReply> {
   model = undefined
   await previous?.session.release()
   model = await loadGraph(ask)
-  const { graph, budget, prepacked, fidelity } = model
+  const { graph, budget, prepacked, fidelity, unkept } = model
   const { maxTokens, vocabularySize, vectorWidth, tokenWidth, unusedTensors } = graph
   const outputWidth = graph.isSparse ? 1 : graph.outputWidth
   const limits = { maxTokens, vocabularySize, outputWidth, vectorWidth, tokenWidth }
@@ -81,6 +81,7 @@ async function load(ask: LoadAsk): Promise<LoadReply> {
     unusedTensors,
     prepacked,
     fidelity,
+    unkept,
     loadMs: performance.now() - start,
   }
 }

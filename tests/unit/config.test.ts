@@ -54,7 +54,7 @@ test('an empty environment gives every default', () => {
     shutdownGraceMs: 30_000,
     refreshWorker: false,
     platform: { pingIntervalMs: 10_000, initTimeoutMs: 420_000 },
-    logLevel: 'info',
+    logLevel: 'warn',
     apiHost: '127.0.0.1',
     apiPort: 8000,
     apiConcurrency: 300,
@@ -497,6 +497,14 @@ test('a flag takes its value after a space or an equals sign', () => {
 
 test('the last of two equal flags wins', () => {
   expect(loadConfig({}, ['--rp_api_port=1', '--rp_api_port=2']).apiPort).toBe(2)
+})
+
+test('a run of one job logs no less than it is asked to, and warnings where nothing is asked', () => {
+  const oneJob = ['--test_input', '{}']
+  expect(loadConfig({}, oneJob).logLevel).toBe('warn')
+  expect(loadConfig({ LOG_LEVEL: 'info' }, oneJob).logLevel).toBe('info')
+  expect(loadConfig({ LOG_LEVEL: 'info' }, []).logLevel).toBe('info')
+  expect(loadConfig({}, ['--rp_serve_api']).logLevel).toBe('info')
 })
 
 test('--rp_log_level wins over LOG_LEVEL', () => {

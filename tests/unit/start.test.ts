@@ -1,11 +1,11 @@
-import { readdir, writeFile } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { LogEvent } from '../../src/base/log.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { RunningService } from '../../src/start.ts'
 import { startService } from '../../src/start.ts'
-import { fixturePath, makeFolder } from './model/model-folder.ts'
+import { copyFixture, fixturePath, makeFolder } from './model/model-folder.ts'
 
 const opened: RunningService[] = []
 
@@ -129,6 +129,56 @@ describe('CACHE_DIR', () => {
     for (const event of events) expect(event).not.toHaveProperty('prepacked')
     expect(await readdir(HF_HOME)).toEqual([])
   })
+})
+
+describe('a model in int8', () => {
+  async function startInt8(env: Record<string, string>) {
+    const lines: unknown[] = []
+    const config = loadConfig({ DTYPES: 'int8', ...env }, [])
+    const service = await startService({
+      config,
+      log: (level, event) => void lines.push({ level, ...event }),
+    })
+    await service.close()
+    return lines
+  }
+
+  test('tells its cosine, and warns of a folder that keeps nothing', async () => {
+    const CACHE_DIR = join(await makeFolder(), 'file')
+    await writeFile(CACHE_DIR, '')
+    const lines = await startInt8({ MODEL_NAMES: fixturePath('bert-cls'), CACHE_DIR, INT8_FORCE: '1' })
+    expect(lines).toContainEqual(expect.objectContaining({ level: 'info', event: 'int8_fidelity' }))
+    expect(lines).toContainEqual({
+      level: 'warn',
+      event: 'int8_unkept',
+      model: 'model',
+      reason: expect.stringContaining(`${CACHE_DIR} cannot be written to`),
+    })
+  })
+
+  test('that is loaded by force says its cosine as a warning', async () => {
+    const MODEL_NAMES = await copyFixture('bert-cased')
+    await spoilWeights(join(MODEL_NAMES, 'model.safetensors'))
+    const env = { MODEL_NAMES, CACHE_DIR: await makeFolder(), INT8_MODE: 'fast', INT8_FORCE: '1' }
+    expect(await startInt8(env)).toContainEqual(
+      expect.objectContaining({ level: 'warn', event: 'int8_fidelity' }),
+    )
+  })
+
+  /** One weight in each row is so large that the codes of all others are zero. */
+  async function spoilWeights(path: string): Promise<void> {
+    const bytes = await readFile(path)
+    const headerBytes = Number(bytes.readBigUInt64LE(0))
+    type Header = Record<string, { shape: [number, number]; data_offsets: [number, number] }>
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerBytes)) as Header
+    for (const [name, { shape, data_offsets: offsets }] of Object.entries(header)) {
+      if (!/layer.*dense\.weight$/.test(name)) continue
+      const [rows, columns] = shape
+      for (let row = 0; row < rows; row++)
+        bytes.writeFloatLE(4000 * ((row % 2) * 2 - 1), 8 + headerBytes + offsets[0] + 4 * row * columns)
+    }
+    await writeFile(path, bytes)
+  }
 })
 
 describe('a folder of ONNX files alone', () => {

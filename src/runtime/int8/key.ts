@@ -7,8 +7,8 @@ import { ORT_VERSION } from '../session.ts'
 import { ownerOfFile } from '../weights/owner.ts'
 import type { Int8Ask } from './protocol.ts'
 
-/** Counts up when the same model comes to other codes or another fidelity. */
-const FORMAT = 1
+/** Counts up when the same model comes to other codes or another fidelity, or when they are kept otherwise. */
+const FORMAT = 2
 
 export interface Int8Key {
   readonly owner: string

@@ -14,7 +14,7 @@ import { placeWeights } from '../weights.ts'
 import { findGreatestCode } from './code-range.ts'
 import type { Maxima } from './codes.ts'
 import { int8Key } from './key.ts'
-import type { PlaceOptions } from './place.ts'
+import type { PlaceOptions, PlacedCodes } from './place.ts'
 import { placeCodes } from './place.ts'
 import type { Fidelity, Int8Ask } from './protocol.ts'
 import { findRecord, keepRecord, splitMaxima } from './record.ts'
@@ -23,6 +23,8 @@ import { batchesOf, compare, vectorsOf } from './trial.ts'
 export interface OpenedInt8 {
   readonly session: Session
   readonly fidelity: Fidelity
+  /** Why the next start will calibrate anew. */
+  readonly unkept: string | undefined
 }
 
 type Open = typeof createSession
@@ -42,16 +44,27 @@ export async function openInt8(
   const key = await int8Key(spec, int8, greatestCode)
   const record = await findRecord(folder, key, watched.inputs)
   const known = record ?? (await runInFloat(watched, ask, open))
-  const options: PlaceOptions = { folder, key, maxima: known.maxima, greatestCode }
-  const session = await openPlaced(graph.graph, options, ask, open)
+  // Codes without a record that vouches for them may be damaged, or of a start that was refused.
+  const options: PlaceOptions = {
+    folder,
+    key,
+    maxima: known.maxima,
+    greatestCode,
+    isAnew: record === undefined,
+  }
+  const { session, codes } = await openPlaced(graph.graph, options, ask, open)
   try {
     const fidelity =
       'fidelity' in known
         ? known.fidelity
-        : await judge({ graph, session }, known.expected, options, ask, open)
+        : await judge({ graph, session }, known.expected, { ...options, isAnew: false }, ask, open)
     expectFidelity(fidelity, ask)
-    if (record === undefined) await keepRecord(folder, key, { maxima: known.maxima, fidelity })
-    return { session, fidelity }
+    const isKept = folder !== undefined && codes.digest !== undefined && codes.unkept === undefined
+    const unkept =
+      record === undefined && isKept
+        ? await keepRecord(folder, key, { maxima: known.maxima, fidelity }, codes.digest)
+        : codes.unkept
+    return { session, fidelity, unkept }
   } catch (error) {
     await session.release().catch(() => {})
     throw error
@@ -98,7 +111,7 @@ async function judge(
   const trial: readonly RaggedBatch[] = batchesOf(ask.int8.trial, served.graph)
   if (makesVectors(ask.spec)) return compare(await vectorsOf(served, trial), expected)
   const graph = buildJudged(ask.spec, TARGETS[ask.target].kernels)
-  const session = await openPlaced(graph.graph, options, ask, open)
+  const { session } = await openPlaced(graph.graph, options, ask, open)
   try {
     return compare(await vectorsOf({ graph, session }, trial), expected)
   } finally {
@@ -106,10 +119,15 @@ async function judge(
   }
 }
 
-async function openPlaced(graph: Graph, options: PlaceOptions, ask: LoadAsk, open: Open): Promise<Session> {
+async function openPlaced(
+  graph: Graph,
+  options: PlaceOptions,
+  ask: LoadAsk,
+  open: Open,
+): Promise<{ readonly session: Session; readonly codes: PlacedCodes }> {
   const codes = await placeCodes(graph, options)
   try {
-    return await openMade(codes.graph, ask, open)
+    return { session: await openMade(codes.graph, ask, open), codes }
   } finally {
     await codes.release()
   }

@@ -1,6 +1,9 @@
 import type { Int8Mode } from '../../graph/targets/cpu-int8.ts'
 import type { RaggedBatch } from '../runner.ts'
 
+/** With less, int8 is refused unless it is forced: searches would find other texts. */
+export const LEAST_COSINE = 0.99
+
 /** What a model in 8 bits is loaded with. */
 export interface Int8Ask {
   readonly mode: Int8Mode

@@ -1,10 +1,12 @@
 /** What calibration and the trial of a model in 8 bits found, kept so that the next start need not run it in float32. */
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { keepInFolder } from '../weights/kept-file.ts'
 import { fileName } from '../weights/sweep.ts'
 import type { Maxima } from './codes.ts'
 import type { Int8Key } from './key.ts'
+import { digestCodes } from './place.ts'
 import type { Fidelity } from './protocol.ts'
 
 export interface Int8Record {
@@ -15,9 +17,11 @@ export interface Int8Record {
 /** Of each layer's input in order: its key, and how many columns it has. */
 export type Inputs = readonly { readonly key: string; readonly width: number }[]
 
-const HEADER_BYTES = 24
+/** A SHA-256 comes first: of the digest of the codes, then of all that follows here. */
+const SEAL_BYTES = 32
+const FIDELITY_BYTES = 24
 
-/** Undefined where the folder has none, or one that cannot be right. */
+/** Undefined where the folder has none, or where it or the codes beside it are not what was written together. */
 export async function findRecord(
   folder: string | undefined,
   key: Int8Key,
@@ -27,32 +31,40 @@ export async function findRecord(
   if (folder === undefined) return undefined
   const bytes = await readFile(join(folder, fileName(requestOf(key)))).catch(() => undefined)
   if (bytes?.length !== byteLengthOf(inputs)) return undefined
-  const { buffer } = Uint8Array.from(bytes)
-  const [meanCosine = NaN, leastCosine = NaN, texts = NaN] = new Float64Array(buffer, 0, 3)
-  const all = new Float32Array(buffer, HEADER_BYTES)
-  const isSound = [meanCosine, leastCosine].every((cosine) => Math.abs(cosine) <= 1 + 1e-6) && texts > 0
-  if (!isSound || !all.every((value) => value >= 0 && value < Infinity)) return undefined
+  const codes = await digestCodes(folder, key)
+  const facts = Uint8Array.from(bytes.subarray(SEAL_BYTES))
+  if (codes === undefined || !bytes.subarray(0, SEAL_BYTES).equals(sealOf(codes, facts))) return undefined
+  const [meanCosine = NaN, leastCosine = NaN, texts = NaN] = new Float64Array(facts.buffer, 0, 3)
+  const all = new Float32Array(facts.buffer, FIDELITY_BYTES)
   return { maxima: splitMaxima(all, inputs), fidelity: { meanCosine, leastCosine, texts } }
 }
 
-/** Where the folder takes it; else the next start finds out again. */
+/**
+ * In place of any that is there, since it was not found. `codes`: SHA-256 of the file of codes. Gives the reason where the
+ * folder does not take it, so that the next start finds out again.
+ */
 export async function keepRecord(
-  folder: string | undefined,
+  folder: string,
   key: Int8Key,
   { maxima, fidelity }: Int8Record,
-): Promise<void> {
-  if (folder === undefined) return
+  codes: Uint8Array,
+): Promise<string | undefined> {
   const inputs = [...maxima].map(([input, { length }]) => ({ key: input, width: length }))
-  await keepInFolder(folder, {
+  const { meanCosine, leastCosine, texts } = fidelity
+  const facts = Buffer.concat([
+    bytesOf(Float64Array.of(meanCosine, leastCosine, texts)),
+    ...[...maxima.values()].map(bytesOf),
+  ])
+  const kept = await keepInFolder(folder, {
     ...requestOf(key),
     byteLength: byteLengthOf(inputs),
+    isAnew: true,
     fill(write) {
-      const { meanCosine, leastCosine, texts } = fidelity
-      write(new Uint8Array(Float64Array.of(meanCosine, leastCosine, texts).buffer))
-      for (const { buffer, byteOffset, byteLength } of maxima.values())
-        write(new Uint8Array(buffer, byteOffset, byteLength))
+      write(sealOf(codes, facts))
+      write(facts)
     },
   })
+  return typeof kept === 'string' ? kept : undefined
 }
 
 /** Of weights that serve several times the greatest of all. */
@@ -73,5 +85,13 @@ function requestOf({ owner, digest }: Int8Key): Int8Key {
 }
 
 function byteLengthOf(inputs: Inputs): number {
-  return HEADER_BYTES + 4 * inputs.reduce((sum, { width }) => sum + width, 0)
+  return SEAL_BYTES + FIDELITY_BYTES + 4 * inputs.reduce((sum, { width }) => sum + width, 0)
+}
+
+function sealOf(codes: Uint8Array, facts: Uint8Array): Uint8Array {
+  return createHash('sha256').update(codes).update(facts).digest()
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Float64Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }

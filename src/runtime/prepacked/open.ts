@@ -46,14 +46,20 @@ export async function openPrepacked(
 
 interface Opening {
   readonly graph: CompiledGraph
-  readonly ask: LoadAsk
+  readonly ask: LoadAsk & { readonly prepackedFolder: string }
   readonly openModel: typeof createSession
 }
 
 async function openIn(all: PrivateFolder, key: PrepackedKey, opening: Opening): Promise<FoundPrepacked> {
   const name = folderName(key)
   const path = join(all.path, name)
-  const own = await openPrivate(path)
+  let own: PrivateFolder | undefined
+  try {
+    own = await openPrivate(path)
+  } catch (error) {
+    // Not removed: others may change what is in it meanwhile.
+    return { session: undefined, ignored: `${join(opening.ask.prepackedFolder, name)}: ${messageOf(error)}` }
+  }
   if (own === undefined) return { session: undefined }
   try {
     const session = await openSession(own.path, opening)

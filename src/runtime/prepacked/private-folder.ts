@@ -4,6 +4,7 @@
  */
 import type { FileHandle } from 'node:fs/promises'
 import { constants, open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { messageOf } from '../../errors.ts'
 
 export interface PrivateFolder {
@@ -30,16 +31,44 @@ export async function openPrivate(
       throw new Error('it is no folder, or a link to one', { cause: error })
     throw new Error(`it cannot be opened (${messageOf(error)})`, { cause: error })
   }
-  const { uid, mode } = await handle.stat()
-  const problem =
-    uid !== 0 && uid !== user
-      ? `it belongs to user ${uid}, not to ${user}`
-      : (mode & WRITABLE_BY_OTHERS) !== 0
-        ? `others may write to it (mode ${(mode & 0o777).toString(8)})`
-        : undefined
+  const problem = findProblem(await handle.stat(), user)
   if (problem !== undefined) {
     await handle.close()
     throw new Error(problem)
   }
   return { path: `/proc/self/fd/${handle.fd}`, close: () => handle.close() }
+}
+
+/**
+ * A file of such a folder, to be read, which only this user, or root, may write to. Undefined where there is none. Throws why one
+ * that is there cannot be used, by its name: a pipe, which has no end, is not waited for.
+ */
+export async function openPrivateFile(
+  folder: string,
+  name: string,
+  user = process.geteuid?.(),
+): Promise<FileHandle | undefined> {
+  let handle: FileHandle
+  try {
+    handle = await open(join(folder, name), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    if (code === 'ELOOP') throw new Error(`${name} is a link`, { cause: error })
+    throw new Error(`${name} cannot be opened (${messageOf(error)})`, { cause: error })
+  }
+  const stats = await handle.stat()
+  const problem = stats.isFile() ? findProblem(stats, user) : 'it is not a regular file'
+  if (problem === undefined) return handle
+  await handle.close()
+  throw new Error(`${name}: ${problem}`)
+}
+
+function findProblem(
+  { uid, mode }: { readonly uid: number; readonly mode: number },
+  user: number | undefined,
+): string | undefined {
+  if (uid !== 0 && uid !== user) return `it belongs to user ${uid}, not to ${user}`
+  if ((mode & WRITABLE_BY_OTHERS) !== 0) return `others may write to it (mode ${(mode & 0o777).toString(8)})`
+  return undefined
 }

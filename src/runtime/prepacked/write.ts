@@ -1,5 +1,5 @@
 /** Keeps a model as ONNX Runtime has it once it is loaded, for the starts that follow. */
-import { mkdir, open, rename, stat } from 'node:fs/promises'
+import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder } from '../../base/make-folder.ts'
 import { ServerError, messageOf } from '../../errors.ts'
@@ -33,8 +33,10 @@ export async function writePrepacked(ask: PrepackAsk): Promise<PrepackReply> {
     try {
       const isBusy = await sweepPrepacked(all.path, key)
       if (isBusy) return { skipped: 'another process is writing it' }
-      const whole = join(all.path, folderName(key))
-      if (await stat(whole).catch(() => undefined)) return { skipped: 'another process wrote it' }
+      const name = folderName(key)
+      const whole = join(all.path, name)
+      const present = await describePresent(whole, join(folder, name))
+      if (present !== undefined) return { skipped: present }
       const lack = await findLack(spec, all.path)
       if (lack !== undefined) return { skipped: lack }
       return await writePart(join(all.path, partName(key, ask.token)), whole, graph, ask)
@@ -43,6 +45,17 @@ export async function writePrepacked(ask: PrepackAsk): Promise<PrepackReply> {
     }
   } catch (error) {
     return { skipped: `${folder}: ${messageOf(error)}` }
+  }
+}
+
+/** Why what has the name already is left there, whether or not a start can use it. `shownAs`: its path in messages. */
+async function describePresent(whole: string, shownAs: string): Promise<string | undefined> {
+  try {
+    const present = await openPrivate(whole)
+    await present?.close()
+    return present && 'another process wrote it'
+  } catch (error) {
+    return `${shownAs}: ${messageOf(error)}`
   }
 }
 
@@ -67,6 +80,8 @@ async function writePart(
   try {
     await mkdir(part, { mode: FOLDER_MODE })
     const output = await writeModel(part, graph, ask)
+    // Sums are taken of what nobody else can write to.
+    await seal(part)
     const { weightsBytes } = await writeFacts(part, output)
     await seal(part)
     await rename(part, whole)

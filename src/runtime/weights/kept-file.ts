@@ -16,6 +16,8 @@ export interface KeptFile {
   readonly path: string
   /** For when the file has been read: removes one that could be kept in a temporary folder only. */
   readonly release: () => Promise<void>
+  /** Why the next start will not find it. */
+  readonly unkept?: string | undefined
 }
 
 export interface FileRequest {
@@ -24,6 +26,8 @@ export interface FileRequest {
   /** Of all that its bytes depend on. */
   readonly digest: string
   readonly byteLength: number
+  /** A file that is there is replaced, whatever its size. */
+  readonly isAnew?: boolean | undefined
   /** Writes all of it, in order. */
   readonly fill: (write: (bytes: Uint8Array) => void) => void
 }
@@ -33,7 +37,7 @@ export async function keepFile(folder: string | undefined, request: FileRequest)
   const kept = folder === undefined ? 'CACHE_DIR names no folder' : await keepInFolder(folder, request)
   if (typeof kept !== 'string') return kept
   const temporary = await tryTemporary(request)
-  if (typeof temporary !== 'string') return temporary
+  if (typeof temporary !== 'string') return { ...temporary, unkept: kept }
   const size = `${(request.byteLength / 1e6).toFixed(0)} MB`
   throw new ServerError(
     'load_failed',
@@ -47,7 +51,7 @@ export async function keepInFolder(folder: string, request: FileRequest): Promis
   try {
     const found = await stat(path).catch(() => undefined)
     await sweepFolder(folder, request)
-    if (found?.size === request.byteLength) {
+    if (found?.size === request.byteLength && request.isAnew !== true) {
       // Who sweeps sees that it is in use. On a volume that is read only nobody sweeps.
       await utimes(path, new Date(), found.mtime).catch(() => {})
     } else {

@@ -1,5 +1,5 @@
 /** Models in 8 bits, from the texts that calibrate them to the vectors that they give. */
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeInt8Ask } from '../../../src/calibration/int8-ask.ts'
@@ -20,7 +20,10 @@ import { createSession } from '../../../src/runtime/session.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
 import { BUNDLED_MODEL } from '../../open-model.ts'
 import { fileTensor } from '../graph/run-graph.ts'
-import { makeFolder } from '../model/model-folder.ts'
+import { fixturePath, makeFolder } from '../model/model-folder.ts'
+
+/** Loads in no time. */
+const SMALL = fixturePath('bert-cls')
 
 interface LoadOptions {
   readonly mode?: Int8Mode
@@ -178,31 +181,65 @@ describe('the bundled model', () => {
     )
   })
 
-  test('calibrates anew where what was kept is no record', async () => {
-    const cacheFolder = await makeFolder()
-    const { fidelity, session } = await load(BUNDLED_MODEL, { cacheFolder })
-    await session.release()
-    const facts = (await readdir(cacheFolder)).find((name) => name.includes('-facts-')) ?? ''
-    const path = join(cacheFolder, facts)
-    await writeFile(path, new Uint8Array((await stat(path)).size).fill(0xff))
-    const again = counting()
-    const loaded = await load(BUNDLED_MODEL, { cacheFolder, open: again.open })
-    await loaded.session.release()
-    expect(again.bytes.length).toBe(3)
-    expect(loaded.fidelity?.meanCosine).toBeCloseTo(fidelity?.meanCosine ?? 0, 6)
-  })
-
   test('loads where the folder takes nothing', async () => {
     const cacheFolder = join(await makeFolder(), 'file')
     await writeFile(cacheFolder, '')
-    const { session, fidelity } = await load(BUNDLED_MODEL, { cacheFolder })
+    const { session, fidelity, unkept } = await load(BUNDLED_MODEL, { cacheFolder })
     await session.release()
     expect(fidelity?.meanCosine).toBeGreaterThan(0.998)
+    expect(unkept).toContain(`${cacheFolder} cannot be written to (`)
+  })
+})
+
+describe('what was kept', () => {
+  const overwrite = async (path: string) =>
+    writeFile(path, new Uint8Array((await stat(path)).size).fill(0xff))
+  /** After the SHA-256 stands the mean cosine. */
+  const falsify = async (path: string) => {
+    const bytes = await readFile(path)
+    bytes.writeDoubleLE(0.9999, 32)
+    await writeFile(path, bytes)
+  }
+  const flip = async (path: string) => {
+    const bytes = await readFile(path)
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 0x40
+    await writeFile(path, bytes)
+  }
+
+  test.each([
+    ['facts are of the right size and no facts', 'facts', overwrite],
+    ['facts tell another cosine', 'facts', falsify],
+    [
+      'facts are gone and codes damaged',
+      'codes',
+      async (path: string) => {
+        await flip(path)
+        await rm(path.replace('-codes-', '-facts-'))
+      },
+    ],
+    ['codes differ in one bit', 'codes', flip],
+    ['codes are gone', 'codes', rm],
+  ] as const)('is made anew where %s, and is then found', async (_, part, damage) => {
+    const cacheFolder = await makeFolder()
+    const first = await load(SMALL, { cacheFolder, isForced: true })
+    await first.session.release()
+    const names = (await readdir(cacheFolder)).filter((name) => name.includes('-int8-'))
+    const contents = async () => Promise.all(names.map((name) => readFile(join(cacheFolder, name))))
+    const sound = await contents()
+    await damage(join(cacheFolder, names.find((name) => name.includes(`-${part}-`)) ?? ''))
+    for (const sessions of [3, 2]) {
+      const again = counting()
+      const { fidelity, session } = await load(SMALL, { cacheFolder, isForced: true, open: again.open })
+      await session.release()
+      expect(again.bytes.length).toBe(sessions)
+      expect(fidelity).toEqual(first.fidelity)
+      expect((await contents()).map((bytes, i) => bytes.equals(sound[i] as Buffer))).toEqual([true, true])
+    }
   })
 })
 
 describe('a model whose activations leave no room for the others', () => {
-  /** In each row of the layer that narrows last a few weights a million times as large as the rest, which then have no code. */
+  /** In each row of the layer that narrows last one weight of ±4000, so large that the codes of all others are zero. */
   async function wild(spec: ModelSpec): Promise<ModelSpec> {
     const name = Object.keys(spec.tensors).find((key) =>
       key.endsWith('layer.5.output.dense.weight'),
@@ -221,7 +258,7 @@ describe('a model whose activations leave no room for the others', () => {
     )
     const codes = new Int8Array(stored.buffer, stored.byteOffset + tensor.byteOffset, rows * columns)
     const numbers = Float32Array.from(codes, (code, i) => code * (scales[Math.floor(i / columns)] as number))
-    // Two large ones that cancel out, of inputs that hardly differ.
+    // Of the same input in every row, with signs that change from row to row.
     for (let row = 0; row < rows; row++) numbers[row * columns] = 4000 * ((row % 2) * 2 - 1)
     const values = await fileTensor(numbers, [rows, columns])
     const { [`${name}_scale`]: _, ...others } = spec.tensors
@@ -238,6 +275,13 @@ describe('a model whose activations leave no room for the others', () => {
     const { session, fidelity } = await load(BUNDLED_MODEL, { mode: 'fast', change: wild, isForced: true })
     await session.release()
     expect(fidelity?.meanCosine).toBeLessThan(0.99)
+  })
+})
+
+test('a model whose adapters change all linear layers is told what works', async () => {
+  await expect(load(fixturePath('jina_flash/jina-v3-adapters'))).rejects.toMatchObject({
+    code: 'model_unsupported',
+    message: expect.stringMatching(/none of its linear layers can be computed in int8; DTYPES=fp32 /),
   })
 })
 

@@ -5,6 +5,7 @@ import {
   readFile,
   readdir,
   readlink,
+  rename,
   rm,
   stat,
   symlink,
@@ -12,6 +13,7 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { CPU } from '../../../../src/devices/device.ts'
@@ -193,7 +195,27 @@ describe('what is damaged is told, removed and written anew:', () => {
       (path) => truncate(join(path, 'model.onnx'), 65_000_000),
       'model.onnx has 65000000 bytes',
     ],
-    ['weights that changed', zeroWeights, 'gives other numbers than when it was written'],
+    ['weights that changed', zeroWeights, 'weights.bin is not what was written'],
+    ['a single bit of the last weight', flipLastBit, 'weights.bin is not what was written'],
+    ['other numbers', changeOutput, 'gives other numbers than when it was written'],
+    ['a pipe for facts', (path) => makePipe(path, 'facts.json'), 'facts.json: it is not a regular file'],
+    ['a pipe for the graph', (path) => makePipe(path, 'model.onnx'), 'model.onnx: it is not a regular file'],
+    ['a pipe for weights', (path) => makePipe(path, 'weights.bin'), 'weights.bin: it is not a regular file'],
+    [
+      'huge facts',
+      (path) => truncate(join(path, 'facts.json'), 10_000_000_000),
+      'facts.json has 10000000000 bytes',
+    ],
+    [
+      'weights that others may write to',
+      (path) => chmod(join(path, 'weights.bin'), 0o666),
+      'weights.bin: others may write to it (mode 666)',
+    ],
+    [
+      'a graph that others may write to',
+      (path) => chmod(join(path, 'model.onnx'), 0o666),
+      'model.onnx: others may write to it (mode 666)',
+    ],
   ])('%s', async (_, damage, reason) => {
     const { rows } = await load()
     await write()
@@ -205,6 +227,25 @@ describe('what is damaged is told, removed and written anew:', () => {
     expect(await write()).toHaveProperty('bytes')
     expect((await load()).prepacked).toEqual({ isUsed: true })
   })
+
+  async function flipLastBit(path: string): Promise<void> {
+    const file = join(path, 'weights.bin')
+    const bytes = await readFile(file)
+    bytes.writeUInt8((bytes.at(-1) as number) ^ 1, bytes.length - 1)
+    await writeFile(file, bytes)
+  }
+
+  async function changeOutput(path: string): Promise<void> {
+    const file = join(path, 'facts.json')
+    const facts = JSON.parse(await readFile(file, 'utf8'))
+    facts.output[0] += 1
+    await writeFile(file, JSON.stringify(facts))
+  }
+
+  async function makePipe(path: string, name: string): Promise<void> {
+    await rm(join(path, name))
+    execFileSync('mkfifo', [join(path, name)])
+  }
 
   async function zeroWeights(path: string): Promise<void> {
     const file = join(path, 'weights.bin')
@@ -236,8 +277,22 @@ describe('a folder that others may write to', () => {
 
   test('is refused within one of our own too', async () => {
     await write()
-    await chmod(await kept(), 0o770)
-    expect((await load()).prepacked?.ignored).toContain('others may write to it (mode 770)')
+    const own = await kept()
+    await chmod(own, 0o770)
+    const reason = `${own}: others may write to it (mode 770)`
+    expect((await load()).prepacked?.ignored).toBe(reason)
+    expect(await write()).toEqual({ skipped: reason })
+  })
+
+  test('is named where it is a link within one of our own', async () => {
+    await write()
+    const own = await kept()
+    const other = join(await makeFolder(), 'other')
+    await rename(own, other)
+    await symlink(other, own)
+    const reason = `${own}: it is no folder, or a link to one`
+    expect((await load()).prepacked?.ignored).toBe(reason)
+    expect(await write()).toEqual({ skipped: reason })
   })
 
   test('is no less refused behind a link', async () => {

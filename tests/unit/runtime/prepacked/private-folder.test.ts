@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { openPrivate } from '../../../../src/runtime/prepacked/private-folder.ts'
+import { openPrivate, openPrivateFile } from '../../../../src/runtime/prepacked/private-folder.ts'
 import { makeFolder } from '../../model/model-folder.ts'
 
 async function inner(mode: number): Promise<string> {
@@ -31,6 +31,15 @@ test('a folder of another user is not taken, one of root is', async () => {
   const opening = openPrivate(folder, own + 1)
   if (own === 0) await (await opening)?.close()
   else await expect(opening).rejects.toThrow(`it belongs to user ${own}, not to ${own + 1}`)
+})
+
+test('a file of another user is not taken, one of root is', async () => {
+  const folder = await inner(0o700)
+  await writeFile(join(folder, 'file'), '')
+  const own = process.geteuid?.() as number
+  const opening = openPrivateFile(folder, 'file', own + 1)
+  if (own === 0) await (await opening)?.close()
+  else await expect(opening).rejects.toThrow(`file: it belongs to user ${own}, not to ${own + 1}`)
 })
 
 test('a file is none', async () => {
