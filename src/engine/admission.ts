@@ -18,12 +18,14 @@ export interface AdmissionRequest {
   readonly itemCount: number
   /** Estimated. */
   readonly tokens: number
+  /** Of which the device may have to compute so many: identical items are computed once. All unless told. */
+  readonly ownTokens?: number | undefined
   readonly priority: Priority
   /** What errors call an item. */
   readonly noun: string
   /** `wait`: without room the request is held until there is some, instead of being refused. */
   readonly whenFull: 'refuse' | 'wait'
-  /** As of `CallOptions`; undefined too where nothing backs the estimate. */
+  /** As of `CallOptions`; undefined too where nothing backs the estimate, or part of it may be known already. */
   readonly withinMs: number | undefined
   readonly signal: AbortSignal | undefined
 }
@@ -82,7 +84,7 @@ export class Admission {
     if (itemCount > queueSize) {
       throw new ServerError(
         'request_too_large',
-        `the request has ${itemCount} ${noun}s; ${name} queues at most ${queueSize} (INFINITY_QUEUE_SIZE)`,
+        `the request has ${counted(itemCount, noun)}; ${name} queues at most ${queueSize} (INFINITY_QUEUE_SIZE)`,
       )
     }
     this.#expectInTime(request)
@@ -129,7 +131,11 @@ export class Admission {
    * first batches. More urgent ones come before it. So do equals with fewer tokens left than it, and of the others as much as
    * it has itself: they pass it by turns, and so will shorter ones that are yet to come.
    */
-  answerInMs({ priority, tokens }: Pick<Place, 'priority' | 'tokens'>): number | undefined {
+  answerInMs({
+    priority,
+    tokens,
+    ownTokens = tokens,
+  }: Pick<AdmissionRequest, 'priority' | 'tokens' | 'ownTokens'>): number | undefined {
     const { tokensPerMs, batchMs } = this.speed
     if (tokensPerMs === undefined) return undefined
     const urgency = PRIORITIES.indexOf(priority)
@@ -140,7 +146,7 @@ export class Admission {
       else if (difference === 0) before += Math.min(place.tokens, tokens)
     }
     // Whatever is under way comes before all.
-    return (before + tokens) / tokensPerMs + batchMs
+    return (before + ownTokens) / tokensPerMs + batchMs
   }
 
   /** Milliseconds until there is room for a request, were it the next to come; undefined before the first batches. */
@@ -180,19 +186,20 @@ export class Admission {
     if (place.items === 0) this.#places.delete(place)
   }
 
-  #expectInTime({ tokens, priority, whenFull, withinMs }: AdmissionRequest): void {
+  #expectInTime(request: AdmissionRequest): void {
+    const { tokens, ownTokens = tokens, whenFull, withinMs } = request
     const { tokensPerMs } = this.speed
     if (withinMs === undefined || tokensPerMs === undefined) return
     // What runs then measures anew: speed that was measured wrong must not refuse for ever.
     if (this.#queuedItems === 0) return
-    const ownMs = tokens / tokensPerMs
+    const ownMs = ownTokens / tokensPerMs
     if (ownMs > SURELY_LATE * withinMs) {
-      const message = `${this.#options.name} needs about ${seconds(ownMs)} for the about ${tokens} tokens of the request, which is to be answered within ${seconds(withinMs)}`
+      const message = `${this.#options.name} needs about ${seconds(ownMs)} for the about ${ownTokens} tokens of the request, which is to be answered within ${seconds(withinMs)}`
       throw new ServerError('deadline_exceeded', message)
     }
     // It waits for room however long that takes: that others are there is no reason to fail it.
     if (whenFull === 'wait') return
-    const ms = this.answerInMs({ priority, tokens }) ?? 0
+    const ms = this.answerInMs(request) ?? 0
     if (ms <= SURELY_LATE * withinMs) return
     const message = `the queue of ${this.#options.name} would let the request be answered in about ${seconds(ms)}; it is to be within ${seconds(withinMs)}`
     throw new ServerError('overloaded', message, { retryAfterMs: retryMs(ms - withinMs) })
@@ -200,14 +207,15 @@ export class Admission {
 
   #whyFull({ items, tokens }: Place): string {
     const { queueSize, queueTokens } = this.#options
-    const holds = `holds ${this.#queuedItems} items`
+    const holds = `holds ${counted(this.#queuedItems, 'item')}`
     if (this.#queuedItems + items > queueSize) {
-      return `${holds}; ${items} more would pass its limit of ${queueSize}`
+      return `${holds}; ${items} more would pass its limit of ${queueSize} (INFINITY_QUEUE_SIZE)`
     }
     if (this.#queuedTokens + tokens > queueTokens) {
-      return `${holds} of ${this.#queuedTokens} tokens; about ${tokens} more would pass its limit of ${queueTokens} (MAX_QUEUE_TOKENS)`
+      return `${holds} of ${counted(this.#queuedTokens, 'token')}; about ${tokens} more would pass its limit of ${queueTokens} (MAX_QUEUE_TOKENS)`
     }
-    return `${holds} of at most ${queueSize}; ${this.#held.length} requests that came before wait for room`
+    const waits = this.#held.length === 1 ? 'waits' : 'wait'
+    return `${holds} of at most ${queueSize}; ${counted(this.#held.length, 'request')} that came before ${waits} for room`
   }
 
   async #hold(place: Place, signal: AbortSignal | undefined): Promise<Place> {
@@ -234,6 +242,10 @@ export class Admission {
 /** `Retry-After` where that is known: seldom enough, and not so late that clients would give up. */
 function retryMs(ms: number | undefined): number {
   return Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, ms ?? 0))
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 function seconds(ms: number): string {

@@ -61,8 +61,7 @@ export class BatchRunner {
       return this.#recover(groups, error)
     }
     budget.confirm(lengthsOf(groups))
-    const answered = groups.reduce((sum, { items, ids }) => sum + items.length * ids.length, 0)
-    onRan({ tokens: answered, startMs, endMs: now(), leftOthers })
+    onRan({ tokens, startMs, endMs: now(), leftOthers })
     const facts = { rows: groups.length, tokens, maxTokens, runMs: result.runMs }
     // In a turn of its own: what an observer throws is no failure of the batch.
     queueMicrotask(() => onBatch?.(facts))

@@ -17,6 +17,8 @@ export interface Feed {
   /** Nothing is added before every item is tokenized. */
   readonly tokenizeFirst: boolean
   readonly add: (rows: readonly Row[]) => void
+  /** Told of every chunk of rows, as soon as it is tokenized: none of them was cut. */
+  readonly onWhole: (rows: readonly Row[]) => void
   /** Once it is time for more rows. */
   readonly hasRoom: () => Promise<void> | undefined
 }
@@ -32,7 +34,7 @@ const CHUNK_CHARACTERS = 262_144
 
 /** Tokenizes a request chunk by chunk, not far ahead of the device. Throws as soon as the request has failed. */
 export async function feedRows(feed: Feed): Promise<FedTexts> {
-  const { request, sizes, tokenize, tokenizeFirst, add, hasRoom } = feed
+  const { request, sizes, tokenize, tokenizeFirst, add, onWhole, hasRoom } = feed
   const failure = request.result.then(() => {})
   failure.catch(() => {})
   const held: Row[] = []
@@ -45,7 +47,10 @@ export async function feedRows(feed: Feed): Promise<FedTexts> {
     if (rows === undefined || request.done) break
     textTokens += rows.textTokens
     truncatedItems += rows.truncatedRows
-    held.push(...cutRows(rows, feed, from))
+    const made = cutRows(rows, feed, from)
+    // Which of them were cut is not told: then none counts as whole.
+    if (rows.truncatedRows === 0) onWhole(made)
+    held.push(...made)
     if (!tokenizeFirst || to === sizes.length) add(held.splice(0))
     for (let wait = hasRoom(); wait !== undefined; wait = hasRoom()) await Promise.race([wait, failure])
     from = to
@@ -63,6 +68,10 @@ export function endOfChunk(sizes: readonly number[], from: number): number {
     to++
   }
   return to
+}
+
+export function tokensOf(rows: readonly Row[]): number {
+  return rows.reduce((sum, { ids }) => sum + ids.length, 0)
 }
 
 function cutRows(rows: TokenizedRows, feed: Feed, firstIndex: number): Row[] {

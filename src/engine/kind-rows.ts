@@ -33,6 +33,7 @@ export async function readTokens(
   return served.lane.submit({
     noun,
     sizes: sizesOf(texts, { prompt }),
+    texts,
     wantsTokens: true,
     tokenizeFirst: true,
     keepTokens: (index, tokens) => rows.keep(index, tokens),

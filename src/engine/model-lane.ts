@@ -7,7 +7,7 @@ import type { TokenizedRows } from '../tokenize/tokenizer.ts'
 import { Admission } from './admission.ts'
 import { BatchBudget } from './batch-budget.ts'
 import { BatchRunner } from './batch-runner.ts'
-import { feedRows } from './feed-rows.ts'
+import { feedRows, tokensOf } from './feed-rows.ts'
 import type { KeepTokens } from './pending-request.ts'
 import { PendingRequest } from './pending-request.ts'
 import type { Place } from './place.ts'
@@ -31,6 +31,8 @@ export interface LaneOptions {
   readonly queueSize: number
   /** Tokens that may wait: MAX_QUEUE_TOKENS. */
   readonly queueTokens: number
+  /** That a row may have by the model's files, where that is fewer than by the runner. */
+  readonly maxRowTokens?: number | undefined
   /** Milliseconds, from any fixed point. */
   readonly now: () => number
   /** May serve other lanes too. */
@@ -46,6 +48,8 @@ export interface Submission {
   readonly noun: string
   /** Characters of each item: what is tokenized at a time is bounded by them. */
   readonly sizes: readonly number[]
+  /** What tells the items apart: equal ones become the same row. Unless told no two are known to. */
+  readonly texts?: readonly string[] | undefined
   /** Rows of items `from` to `to`; called with ascending ranges, one at a time. */
   readonly tokenize: (from: number, to: number) => Promise<TokenizedRows>
   /** Nothing runs before every item is tokenized: where a later one may still be refused. */
@@ -93,7 +97,7 @@ export class ModelLane {
   constructor(options: LaneOptions) {
     this.#options = options
     this.#admission = new Admission(options)
-    this.#estimate = new TokenEstimate(options.runner.limits.maxTokens)
+    this.#estimate = new TokenEstimate(options.maxRowTokens ?? options.runner.limits.maxTokens)
     this.#budget = new BatchBudget(options.limits)
     this.#toldMaxTokens = options.limits.maxTokens
     this.#batches = new BatchRunner({
@@ -134,8 +138,10 @@ export class ModelLane {
     // Admitted but not yet in the waiting room.
     const untokenized = { items: sizes.length, tokens: estimates.reduce((sum, tokens) => sum + tokens, 0) }
     const { items: itemCount, tokens } = untokenized
-    const asked = { itemCount, tokens, priority, noun, whenFull, signal }
-    let place = this.#admission.admit({ ...asked, withinMs: this.#estimate.isBacked ? withinMs : undefined })
+    // What the cache will answer is not known yet: nobody is refused then for work that there may not be.
+    const mayBeKnown = this.#options.cache !== undefined && !submission.wantsTokens
+    const deadline = this.#estimate.deadlineOf(mayBeKnown ? undefined : withinMs, estimates, submission.texts)
+    let place = this.#admission.admit({ itemCount, tokens, priority, noun, whenFull, signal, ...deadline })
     if (place instanceof Promise) {
       place = await place
       // Here and not in a function that is awaited: between its return and the next line both could still come true.
@@ -156,9 +162,9 @@ export class ModelLane {
           untokenized.items -= rows.length
           untokenized.tokens -= estimated
           this.#admission.correct(request.place, tokensOf(rows) - estimated)
-          for (const { index, ids } of rows) this.#estimate.note(sizes[index] as number, ids.length)
           this.#enter(request, rows)
         },
+        onWhole: (rows) => this.#estimate.noteRows(sizes, rows),
         hasRoom: () => (this.#room.countOf(request) > READY_ROWS ? this.#onBatch.promise : undefined),
       })
       return { ...(await request.result), ...fed, timing: request.clock.timing }
@@ -172,7 +178,7 @@ export class ModelLane {
     }
   }
 
-  /** From here on requests are finished one by one, so that most of them are answered before time is up. */
+  /** From here on requests are finished one by one, the most urgent first, so that most are answered before time is up. */
   drain(): void {
     this.#room.drain()
   }
@@ -284,10 +290,6 @@ export class ModelLane {
     this.#toldMaxTokens = maxBatchTokens
     this.#options.onBudget?.(maxBatchTokens)
   }
-}
-
-function tokensOf(rows: readonly Row[]): number {
-  return rows.reduce((sum, { ids }) => sum + ids.length, 0)
 }
 
 /** A group that runs again waits in the place of its first item's request. */

@@ -64,6 +64,7 @@ export function serveModel(model: LoadedModel, options: ServedModelOptions): Ser
     },
     queueSize,
     queueTokens,
+    maxRowTokens: maxTokensOf(model),
     now,
     onBatch: (batch) => onBatch?.(name, batch),
     cache,
@@ -88,7 +89,7 @@ interface Queue {
 function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue): ModelInfo {
   const { spec, runner, tokenizer, names, batchSize, dtypeRequested } = model
   const { head, prompts, adapters = [] } = spec
-  const { vectorWidth, maxTokens } = runner.limits
+  const { vectorWidth } = runner.limits
   const [id, ...aliases] = names
   const cut = head.kind === 'embedding' ? spec.truncateDimensions : undefined
   return {
@@ -100,7 +101,7 @@ function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue):
     labels: head.kind === 'classification' ? head.labels : [],
     prompts: Object.keys(prompts),
     adapters,
-    maxTokens: Math.min(ownMaxTokens(spec) ?? Infinity, maxTokens),
+    maxTokens: maxTokensOf(model),
     dtype: runner.dtype,
     dtypeRequested,
     provider: runner.provider,
@@ -111,6 +112,11 @@ function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue):
     stats: lane.stats,
     healthy: true,
   }
+}
+
+/** That a row may have, special tokens included. */
+function maxTokensOf({ spec, runner }: LoadedModel): number {
+  return Math.min(ownMaxTokens(spec) ?? Infinity, runner.limits.maxTokens)
 }
 
 /** A multi-vector model's documents are cut as its files say, whatever its tokenizer would take. */

@@ -1,5 +1,5 @@
 export interface RanBatch {
-  /** Of the items that it answered. */
+  /** Computed: of its rows, whatever number of items each answered. */
   readonly tokens: number
   readonly startMs: number
   readonly endMs: number
@@ -15,7 +15,7 @@ interface Sample {
 const SAMPLES = 16
 
 /**
- * How fast a queue becomes shorter, from the last batches that were taken of it. Devices may run several at once. The longest
+ * How fast the devices compute what waits, from the last batches that were taken of it. They may run several at once. The longest
  * of them does not count: a clock that jumped, or a device that stood still once, must not stop all admission.
  */
 export class Speed {

@@ -38,6 +38,11 @@ export function sizesOf(texts: readonly string[], { prompt, others = [] }: Besid
   return texts.map((text, index) => promptSize + text.length + (others[index]?.length ?? 0))
 }
 
+/** What tells pairs apart: identical ones are computed once. */
+export function pairTexts(firsts: readonly string[], seconds: readonly string[]): string[] {
+  return firsts.map((first, index) => `${first.length} ${first}${seconds[index] ?? ''}`)
+}
+
 export function factsOf(
   { info }: ServedModel,
   { textTokens, truncatedItems, timing }: Pick<LaneResult, 'textTokens' | 'truncatedItems' | 'timing'>,

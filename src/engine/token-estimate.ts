@@ -1,3 +1,6 @@
+import type { AdmissionRequest } from './admission.ts'
+import type { Row } from './row.ts'
+
 /** Of English by the vocabularies of BERT and its kin; other texts tell by themselves. */
 const FIRST = { characters: 400, tokens: 100 }
 /** Tokens after which what was seen before counts half. */
@@ -10,7 +13,7 @@ export class TokenEstimate {
   #tokens = FIRST.tokens
   #isBacked = false
 
-  /** `maxTokens`: that a row may have. */
+  /** `maxTokens`: that a row may have, by the model's files and by its table of positions. */
   constructor(maxTokens: number) {
     this.#maxTokens = maxTokens
   }
@@ -26,9 +29,9 @@ export class TokenEstimate {
     return sizes.map((size) => Math.min(this.#maxTokens, Math.max(1, Math.ceil(size * ratio))))
   }
 
-  /** A text of so many characters has become so many tokens. */
+  /** A text of so many characters has become so many tokens, none of which was cut away. */
   note(characters: number, tokens: number): void {
-    // One that was cut does not tell.
+    // One that may have been cut does not tell.
     if (tokens >= this.#maxTokens || characters === 0) return
     this.#isBacked = true
     this.#characters += characters
@@ -37,4 +40,33 @@ export class TokenEstimate {
     this.#characters /= 2
     this.#tokens /= 2
   }
+
+  /** Of rows that were not cut; `sizes`: characters of all items of their request. */
+  noteRows(sizes: readonly number[], rows: readonly Pick<Row, 'index' | 'ids'>[]): void {
+    for (const { index, ids } of rows) this.note(sizes[index] as number, ids.length)
+  }
+
+  /**
+   * What a request may be refused by that is to be answered within a time: nothing before any text has told. `estimates`: of its
+   * items; `texts`: what tells them apart, where that is known. Of identical ones the device computes one.
+   */
+  deadlineOf(
+    withinMs: number | undefined,
+    estimates: readonly number[],
+    texts: readonly string[] | undefined,
+  ): Pick<AdmissionRequest, 'withinMs' | 'ownTokens'> {
+    if (withinMs === undefined || !this.#isBacked) return { withinMs: undefined }
+    return { withinMs, ownTokens: sumDistinct(estimates, texts) }
+  }
+}
+
+function sumDistinct(estimates: readonly number[], texts: readonly string[] | undefined): number {
+  const seen = new Set<string>()
+  return estimates.reduce((sum, tokens, index) => {
+    const text = texts?.[index]
+    if (text === undefined) return sum + tokens
+    if (seen.has(text)) return sum
+    seen.add(text)
+    return sum + tokens
+  }, 0)
 }

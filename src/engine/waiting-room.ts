@@ -140,7 +140,10 @@ export class WaitingRoom {
     return done
   }
 
-  /** From here on nobody has a turn: as many requests as can be are finished before time is up. */
+  /**
+   * From here on nobody has a turn: the most urgent come first, among equals those with the fewest tokens left, so that as many
+   * requests as can be are finished before time is up.
+   */
   drain(): void {
     this.#draining = true
   }

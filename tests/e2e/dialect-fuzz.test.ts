@@ -53,6 +53,7 @@ beforeAll(async () => {
     'bert-cross-encoder',
     'bert-cross-encoder-3-labels',
     '../sparse/sparse-bert-max',
+    '../multi_vector/multi-vector-bert',
   ]
   models = await Promise.all(folders.map((name) => openModel(join(GOLDEN, name, 'model'))))
   const loaded = models.map(({ spec, runner, tokenizer }, index) => ({

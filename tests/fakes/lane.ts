@@ -10,6 +10,7 @@ export interface FakeLaneOptions extends FakeRunnerOptions {
   readonly queueSize?: number
   readonly queueTokens?: number
   readonly maxRows?: number
+  readonly maxRowTokens?: LaneOptions['maxRowTokens']
   readonly limitsOfBatch?: BatchLimits
   readonly cache?: LaneOptions['cache']
   readonly onBatch?: LaneOptions['onBatch']
@@ -26,7 +27,7 @@ export interface FakeLane {
 
 export function openLane(options: FakeLaneOptions = {}): FakeLane {
   const { name = 'fake-model', queueSize = 1000, maxRows = 4, cache, onBatch, onReuse, onBudget } = options
-  const { queueTokens = 512 * queueSize } = options
+  const { queueTokens = 512 * queueSize, maxRowTokens } = options
   const { limitsOfBatch = { maxRows, maxTokens: 512, maxPaddedTokens: 1024 } } = options
   const runner = new FakeRunner(options)
   const clock = { ms: 0 }
@@ -37,6 +38,7 @@ export function openLane(options: FakeLaneOptions = {}): FakeLane {
     limits: limitsOfBatch,
     queueSize,
     queueTokens,
+    maxRowTokens,
     now,
     cache,
     onBatch,

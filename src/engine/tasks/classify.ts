@@ -5,7 +5,7 @@ import { expectReadable } from '../expect-readable.ts'
 import { findPairPrompt } from '../find-pair-prompt.ts'
 import { splitScores } from '../finish.ts'
 import type { ServedModel } from '../served-model.ts'
-import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
+import { factsOf, pairTexts, rowOptions, sizesOf } from '../task-rows.ts'
 
 export async function classify(
   served: ServedModel,
@@ -21,6 +21,7 @@ export async function classify(
   const result = await served.lane.submit({
     noun: 'text',
     sizes: sizesOf(texts, { prompt: told, others: pairs }),
+    texts: pairs === undefined ? texts : pairTexts(texts, pairs),
     wantsTokens: false,
     tokenizeFirst: truncate === 'none',
     tokenize: (from, to) => {

@@ -31,6 +31,7 @@ export async function embedSparse(
   const result = await served.lane.submit({
     noun: 'text',
     sizes: sizesOf(texts, { prompt }),
+    texts,
     wantsTokens: true,
     tokenizeFirst: truncate === 'none',
     // Their weights alone are kept: vectors of all tokens would be gigabytes.

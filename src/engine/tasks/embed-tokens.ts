@@ -31,6 +31,7 @@ export async function embedTokens(
   const result = await served.lane.submit({
     noun: 'text',
     sizes: sizesOf(texts, { prompt }),
+    texts,
     wantsTokens: true,
     adapter,
     keepTokens: (_, tokens) => cutTokens(tokens, tokenWidth, width),

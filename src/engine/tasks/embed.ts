@@ -21,6 +21,7 @@ export async function embed(
   const result = await served.lane.submit({
     noun: 'text',
     sizes: sizesOf(texts, { prompt }),
+    texts,
     wantsTokens: false,
     adapter,
     tokenizeFirst: truncate === 'none',

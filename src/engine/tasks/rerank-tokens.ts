@@ -83,6 +83,7 @@ async function scoreDocuments(
     const counted = await served.lane.submit({
       noun: 'document',
       sizes,
+      texts: documents,
       wantsTokens: true,
       // Rows that all wait ready would all run, whatever is held.
       tokenizeFirst: false,

@@ -5,7 +5,7 @@ import { expectReadable } from '../expect-readable.ts'
 import { findPairPrompt } from '../find-pair-prompt.ts'
 import { splitScores } from '../finish.ts'
 import type { ServedModel } from '../served-model.ts'
-import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
+import { factsOf, pairTexts, rowOptions, sizesOf } from '../task-rows.ts'
 import { tokenRulesOf } from '../token-kind.ts'
 import { rerankTokens } from './rerank-tokens.ts'
 
@@ -50,6 +50,7 @@ export async function rerank(
       documents,
       isReadOnce ? {} : { prompt: told, others: documents.map((_, n) => queries[n] ?? first) },
     ),
+    texts: typeof task.query === 'string' ? documents : pairTexts(queries, documents),
     wantsTokens: false,
     tokenizeFirst: truncate === 'none',
     tokenize: async (from, to) => {

@@ -4,7 +4,7 @@ import { ServerError } from '../../errors.ts'
 
 /** The header in which a client says in how many seconds it wants its answer. */
 const OURS = 'x-request-timeout'
-/** Those in which OpenAI's libraries say how long they wait. */
+/** Those in which OpenAI's libraries say how long they wait, in whole seconds. */
 const THEIRS = ['x-stainless-timeout', 'x-stainless-read-timeout']
 
 /** As long as a timer may run. */
@@ -16,7 +16,8 @@ export function timeoutMsOf({ headers }: Pick<FastifyRequest, 'headers'>): numbe
   if (given !== undefined) return 1000 * expectSeconds(given)
   // None is 0 there, and whatever else it may be is no mistake of whoever wrote the program.
   const theirs = THEIRS.map((name) => secondsOf(headers[name])).find((seconds) => seconds !== undefined)
-  return theirs === undefined ? undefined : 1000 * theirs
+  // They leave out the fraction: so many seconds, and up to one more.
+  return theirs === undefined ? undefined : 1000 * Math.min(MAX_SECONDS, theirs + 1)
 }
 
 /** What a request is answered with whose time is up. */

@@ -12,6 +12,7 @@ interface Asked {
   readonly whenFull?: 'refuse' | 'wait'
   readonly priority?: Priority
   readonly tokens?: number
+  readonly ownTokens?: number
   readonly withinMs?: number
   readonly signal?: AbortSignal
 }
@@ -22,8 +23,10 @@ function open(queueTokens = 100) {
   const entered: string[] = []
   const places: Place[] = []
   const admit = (itemCount: number, asked: Asked = {}): Place | Promise<Place> => {
-    const { whenFull = 'refuse', priority = 'normal', tokens = itemCount, withinMs, signal } = asked
-    const place = admission.admit({ itemCount, tokens, priority, noun: 'text', whenFull, withinMs, signal })
+    const { whenFull = 'refuse', priority = 'normal', tokens = itemCount } = asked
+    const { ownTokens, withinMs, signal } = asked
+    const limits = { whenFull, withinMs, signal }
+    const place = admission.admit({ itemCount, tokens, ownTokens, priority, noun: 'text', ...limits })
     if (!(place instanceof Promise)) places.push(place)
     return place
   }
@@ -83,11 +86,20 @@ describe('without room', () => {
     expect(() => admit(3)).toThrow(
       expect.objectContaining({
         code: 'overloaded',
-        message: 'the queue of fake-model holds 8 items; 3 more would pass its limit of 10',
+        message:
+          'the queue of fake-model holds 8 items; 3 more would pass its limit of 10 (INFINITY_QUEUE_SIZE)',
       }),
     )
     expect(counts()).toEqual([8, 0])
     expect(admit(2)).toEqual({ priority: 'normal', items: 2, tokens: 2 })
+  })
+
+  test('a refusal counts one as one', () => {
+    const { admit, hold } = open(5)
+    void admit(1)
+    expect(() => admit(1, { tokens: 5 })).toThrow(/ holds 1 item of 1 token; about 5 more/)
+    void hold('held', 10)
+    expect(() => admit(1)).toThrow(/ holds 1 item of at most 10; 1 request that came before waits for room$/)
   })
 
   test('a request that may wait is held whole, and let in when all of it fits', async () => {
@@ -390,6 +402,14 @@ describe('a request that is to be answered within a time', () => {
   test('is let in where nothing waits, so that a speed that was measured wrong does not refuse for ever', () => {
     const { admit } = openMeasured()
     expect(admit(1, { tokens: 3000, withinMs: 1 })).toMatchObject({ items: 1 })
+  })
+
+  test('is not refused for items of which the device computes fewer than there are', () => {
+    const { admit } = openMeasured()
+    void admit(1, { tokens: 10 })
+    const asked = { tokens: 3000, withinMs: 1000 }
+    expect(admit(1, { ...asked, ownTokens: 1900 })).toMatchObject({ tokens: 3000 })
+    expect(() => admit(1, { ...asked, ownTokens: 2001 })).toThrow(/about 2.0 s for the about 2001 tokens/)
   })
 
   test('is not refused for those before it where it may wait, nor before batches have told', () => {

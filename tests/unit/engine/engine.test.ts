@@ -21,6 +21,69 @@ test('unless told how many tokens may wait, nothing but their number bounds the 
   expect(await Promise.all(all)).toHaveLength(3)
 })
 
+test("texts that wait count no more tokens than the model's files let a row have", async () => {
+  const model = fakeModel({ automatic: false, limits: { maxTokens: 8192 }, batchSize: 1 })
+  const engine = engineOf([model], { queueTokens: 1 })
+  const all = [engine.embed(embedTask({ texts: ['a', 'b'] }))]
+  await settle()
+  await expect(engine.embed(embedTask({ texts: ['c'.repeat(50_000)] }))).rejects.toThrow('; about 256 more')
+  await model.runner.finishAll()
+  await Promise.all(all)
+})
+
+describe('of copies, which are computed once, the work of one is foretold', () => {
+  const copies = Array.from({ length: 60 }, () => 'x')
+  const each = copies.map((_, n) => `${n}`.padStart(2, '0'))
+  const options = { withinMs: 1000, priority: 'high' } as const
+  const any = { model: undefined }
+
+  /** A model that takes 100 ms a token, measured, of whose queue most is left. */
+  async function openBusy(labels?: readonly string[]) {
+    const clock = { ms: 0 }
+    const model = fakeModel({ automatic: false, batchSize: 4, joinsPairs: true, ...(labels && { labels }) })
+    const engine = engineOf([model], { now: () => clock.ms })
+    const texts = Array.from({ length: 40 }, (_, n) => String.fromCharCode(97 + n))
+    const job = labels
+      ? engine.classify({ kind: 'classify', ...any, texts })
+      : engine.embed({ kind: 'embed', ...any, texts })
+    await settle()
+    for (let batch = 0; batch < 2; batch++) {
+      clock.ms += 400
+      model.runner.finish()
+      await settle()
+    }
+    return { model, engine, job }
+  }
+
+  test.each([
+    ['embed', undefined],
+    ['embed_tokens', undefined],
+    ['classify', undefined],
+    ['classify', 'pairs'],
+    ['rerank', undefined],
+    ['rerank', 'pairs'],
+  ] as const)('%s %s', async (kind, pairs) => {
+    const isEmbedding = kind === 'embed' || kind === 'embed_tokens'
+    const { model, engine, job } = await openBusy(isEmbedding ? undefined : ['LABEL_0'])
+    const ask = (texts: readonly string[]) => {
+      if (kind === 'embed') return engine.embed({ kind, ...any, texts }, options)
+      if (kind === 'embed_tokens') return engine.embedTokens({ kind, ...any, texts }, options)
+      if (kind === 'classify') {
+        return engine.classify(
+          { kind, ...any, texts: copies, pairs: pairs && texts, ...(!pairs && { texts }) },
+          options,
+        )
+      }
+      return engine.rerank({ kind, ...any, query: pairs ? copies : 'x', documents: texts }, options)
+    }
+    await expect(ask(each)).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    const answer = ask(copies)
+    await model.runner.finishAll()
+    await answer
+    await job
+  })
+})
+
 describe('what is listed', () => {
   test('a model says what it can do and what it is', () => {
     const embedder = fakeModel({

@@ -133,7 +133,7 @@ describe('rows that wait and are alike', () => {
     expect(told).toEqual(['b 1/1', 'a 1/3', 'a 2/3', 'a 3/3'])
   })
 
-  test('count as the items of a batch where a wait is foretold, and as one of its rows', async () => {
+  test('are one row of a batch, and count as one where a wait is foretold', async () => {
     const rows: number[] = []
     const fake = open({ queueSize: 10, maxRows: 1, onBatch: (batch) => rows.push(batch.rows) })
     const { lane, runner, clock } = fake
@@ -146,8 +146,8 @@ describe('rows that wait and are alike', () => {
     }
     await settle()
     const waiting = lane.submit(requestOf(oneTokenRows(10, 10)))
-    // two seconds an item, and the batch under way
-    await expect(lane.submit(requestOf([[4]]))).rejects.toMatchObject({ retryAfterMs: 10_000 })
+    // eight seconds a row, and the batch under way
+    await expect(lane.submit(requestOf([[4]]))).rejects.toMatchObject({ retryAfterMs: 16_000 })
     await runner.finishAll()
     await Promise.all([plug, waiting])
     expect(rows[0]).toBe(1)
@@ -347,4 +347,24 @@ test('a request of which duplicates run already comes as early as what is left o
   expect(fake.runner.batches[0]).toEqual([[0]])
   await fake.runner.finishAll()
   await Promise.all(answers)
+})
+
+test('the speed of a lane is that of rows computed, however many items each of them answers', async () => {
+  const { lane, runner, clock } = open({ maxRows: 4 })
+  const sizes = Array.from({ length: 40 }, () => 4)
+  const all = Array.from({ length: 10 }, () => lane.submit(requestOf(oneTokenRows(0, 40), { sizes })))
+  await settle()
+  for (let batch = 0; batch < 3; batch++) {
+    clock.ms += 400
+    runner.finish()
+    await settle()
+  }
+  // 100 ms a token: a tenth of that where each of ten items counted
+  const late = lane.submit(requestOf(oneTokenRows(50, 40), { sizes, options: { withinMs: 1 } }))
+  expect(await outcome(late)).toMatchObject({
+    code: 'deadline_exceeded',
+    message: expect.stringContaining('needs about 4.0 s for the about 40 tokens'),
+  })
+  await runner.finishAll()
+  await Promise.all(all)
 })

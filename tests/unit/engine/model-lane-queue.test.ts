@@ -1,7 +1,9 @@
 /** What a lane takes in, and what it lets go. */
 import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
+import { ResultCache } from '../../../src/engine/result-cache.ts'
 import { firstIds, oneTokenRows, openLane, outcome, requestOf } from '../../fakes/lane.ts'
+import type { FakeLane } from '../../fakes/lane.ts'
 import { joinIds } from '../../fakes/rows.ts'
 import { settle } from '../../fakes/runner.ts'
 
@@ -18,7 +20,8 @@ describe('admission', () => {
     const refused = await outcome(lane.submit(requestOf(oneTokenRows(0, 7), { tokenize })))
     expect(refused).toEqual({
       code: 'overloaded',
-      message: 'the queue of fake-model holds 4 items; 7 more would pass its limit of 10',
+      message:
+        'the queue of fake-model holds 4 items; 7 more would pass its limit of 10 (INFINITY_QUEUE_SIZE)',
     })
     expect(lane.stats.queuedItems).toBe(4)
     const second = lane.submit(requestOf(oneTokenRows(50, 6)))
@@ -132,6 +135,98 @@ describe('admission', () => {
     await runner.finishAll()
     expect(firstIds(await first)).toEqual([50])
     await job
+  })
+})
+
+describe('a request with a deadline', () => {
+  /** A job runs that takes 100 ms a token, measured, and most of it waits. */
+  async function openBusy(options: Parameters<typeof openLane>[0] = {}) {
+    const fake = openLane({ queueSize: 1000, maxRows: 4, ...options })
+    const job = fake.lane.submit(
+      requestOf(oneTokenRows(0, 40), { sizes: Array.from({ length: 40 }, () => 4) }),
+    )
+    await settle()
+    for (let batch = 0; batch < 2; batch++) {
+      fake.clock.ms += 400
+      fake.runner.finish()
+      await settle()
+    }
+    return { ...fake, job }
+  }
+
+  const copies = Array.from({ length: 60 }, () => [50])
+  const options = { withinMs: 1000 }
+
+  test('is not refused for copies of a text, which are computed once, but for as many different ones', async () => {
+    const { lane, runner, job } = await openBusy()
+    const texts = copies.map(() => 'one text')
+    const different = requestOf(copies, { texts: texts.map((text, n) => `${text} ${n}`), options })
+    expect(await outcome(lane.submit(different))).toMatchObject({ code: 'deadline_exceeded' })
+    const answer = lane.submit(requestOf(copies, { texts, options: { ...options, priority: 'high' } }))
+    await runner.finishAll()
+    expect(firstIds(await answer)).toEqual(copies.flat())
+    await job
+  })
+
+  test('is not refused where the cache may know its texts, for its own work or behind others', async () => {
+    const { lane, runner, job } = await openBusy({ cache: new ResultCache({ maxBytes: 1_000_000 }) })
+    const known = oneTokenRows(0, 8)
+    const answer = lane.submit(requestOf(known, { options: { withinMs: 1 } }))
+    await settle()
+    expect(firstIds(await answer)).toEqual(known.flat())
+    expect(lane.stats.queuedItems).toBeGreaterThan(0)
+    await runner.finishAll()
+    await job
+  })
+
+  test('is refused where it wants the vectors of its tokens, which no cache keeps', async () => {
+    const { lane, runner, job } = await openBusy({ cache: new ResultCache({ maxBytes: 1_000_000 }) })
+    const asked = requestOf(oneTokenRows(0, 40), { wantsTokens: true, options })
+    expect(await outcome(lane.submit(asked))).toMatchObject({ code: 'deadline_exceeded' })
+    await runner.finishAll()
+    await job
+  })
+})
+
+describe('what texts will be in tokens', () => {
+  /** Tokens of what waits, told by the error that a request gets for which there is no room. */
+  async function estimated({ lane }: Pick<FakeLane, 'lane'>, size: number): Promise<string> {
+    const refused = await outcome(lane.submit(requestOf([[8]], { sizes: [size] })))
+    return 'message' in refused ? (/about (\d+) more/.exec(refused.message)?.[1] ?? refused.message) : 'none'
+  }
+
+  /** Of a queue that has no room for a token more. */
+  async function openFull(options: Parameters<typeof openLane>[0] = {}) {
+    const fake = openLane({ queueTokens: 1, ...options })
+    const plug = fake.lane.submit(requestOf([[1]], { sizes: [0] }))
+    await settle()
+    const waiting = fake.lane.submit(requestOf([[2]], { sizes: [0] }))
+    await settle()
+    return { ...fake, all: [plug, waiting] }
+  }
+
+  test.each([
+    [0, '200'],
+    [1, '100'],
+  ])('is learned from a chunk of which %i were cut: of 400 characters %s', async (truncatedRows, told) => {
+    const { all, ...fake } = await openFull()
+    await fake.runner.finishAll()
+    const rows = Array.from({ length: 50 }, (_, n) => Array.from({ length: 200 }, (_, id) => n + id))
+    const tokenize = async (from: number, to: number) => ({ ...joinIds(rows.slice(from, to)), truncatedRows })
+    const sizes = rows.map(() => 397)
+    const taught = fake.lane.submit(requestOf(rows, { sizes, tokenize, tokenizeFirst: true }))
+    await settle()
+    const { lane } = fake
+    expect(await estimated({ lane }, 400)).toBe(told)
+    await fake.runner.finishAll()
+    await Promise.all([...all, taught])
+  })
+
+  test("is bounded by what the model's files let a row have", async () => {
+    const { all, ...fake } = await openFull({ maxRowTokens: 64 })
+    expect(await estimated(fake, 100_000)).toBe('64')
+    await fake.runner.finishAll()
+    await Promise.all(all)
   })
 })
 

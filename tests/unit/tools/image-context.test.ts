@@ -83,7 +83,15 @@ test('what this checkout would give has nothing private in it, and only files th
   expect(files.map(({ path }) => path)).toContain('models/all-MiniLM-L6-v2-int8/model.safetensors')
   const ignored = execFileSync(
     'git',
-    ['ls-files', '--others', '--ignored', '--exclude-standard', '-z', '--', ':!node_modules'],
+    [
+      'ls-files',
+      '--others',
+      '--ignored',
+      '--exclude-standard',
+      '-z',
+      '--',
+      ':(exclude,glob)**/node_modules/**',
+    ],
     {
       cwd: ROOT,
       encoding: 'utf8',
