@@ -1,5 +1,5 @@
 /**
- * `node bench/peers/setup.ts infinity|sentence-transformers`: a Python environment with the peer in pinned versions, and the models
+ * `npm run bench:peers -- infinity|sentence-transformers`: a Python environment with the peer in pinned versions, and the models
  * that it serves. What is there already is left as it is.
  */
 import { spawn } from 'node:child_process'
@@ -17,7 +17,7 @@ const PEERS = ['infinity', 'sentence-transformers'] as const
 const NEEDED_GB = 9
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 
-const USAGE = `node bench/peers/setup.ts ${PEERS.join('|')} [flags]
+const USAGE = `npm run bench:peers -- ${PEERS.join('|')} [flags]
   --to DIR       where the environment goes; .cache/bench/<peer> unless told
   --models DIR   where the models go; .cache/bench/models unless told
   --python PATH  makes the environment; python3 unless told, and Infinity needs 3.9 to 3.13`

@@ -1,10 +1,9 @@
 /** Jina's route of its own. Its embeddings are OpenAI's, its rerank Cohere's. */
 import { z } from 'zod'
-import type { EmbedMultiTask, EmbedTask } from '../task.ts'
 import { MultiVectorAnswer, multiVectorAnswer } from './answers/multi-vector-answer.ts'
 import { endpoint } from './endpoint.ts'
 import { TEXT_FIELDS } from './openai.ts'
-import { EMBED_FIELDS, TEXTS, readEmbedRequest } from './requests/embed-request.ts'
+import { EMBED_FIELDS, TEXTS, multiTask, readEmbedRequest } from './requests/embed-request.ts'
 
 export const multiVector = endpoint({
   routes: ['/v1/multi-vector'],
@@ -33,9 +32,3 @@ export const multiVector = endpoint({
     return multiVectorAnswer(await service.embedMulti(multiTask(request.task), options), request)
   },
 })
-
-/** What of a request to embed means something for vectors of tokens. */
-export function multiTask(task: EmbedTask): EmbedMultiTask {
-  const { model, texts, prompt, truncate, maxTokens, dimensions, normalize } = task
-  return { kind: 'embed_multi', model, texts, prompt, truncate, maxTokens, dimensions, normalize }
-}

@@ -6,10 +6,9 @@ import { Usage, newId, unixSeconds, usage } from './answers/envelope.ts'
 import { findServed } from './answers/served-model.ts'
 import type { EncodedVector } from './encode-vectors.ts'
 import { endpoint } from './endpoint.ts'
-import { multiTask } from './jina.ts'
 import { TEXT_FIELDS } from './openai.ts'
 import type { EmbedRequest } from './requests/embed-request.ts'
-import { EMBED_FIELDS, TEXTS, readEmbedRequest } from './requests/embed-request.ts'
+import { EMBED_FIELDS, TEXTS, multiTask, readEmbedRequest } from './requests/embed-request.ts'
 import { readBody } from './requests/read-body.ts'
 
 // What texts are for is said by other fields here.

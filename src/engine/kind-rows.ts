@@ -5,13 +5,14 @@ import type { CallOptions } from '../task.ts'
 import type { Prompt, RowOptions } from '../tokenize/tokenizer.ts'
 import type { LaneResult } from './model-lane.ts'
 import type { ServedModel } from './served-model.ts'
+import type { RowTask } from './task-rows.ts'
 import { rowOptions, sizesOf } from './task-rows.ts'
 import { expectTokenBudget } from './token-budget.ts'
 import type { TokenKind } from './token-kind.ts'
 import { keepVectors, kindRowOptions, multiWidth, tokenRulesOf } from './token-kind.ts'
 
 export interface KindTexts {
-  readonly task: Parameters<typeof rowOptions>[1]
+  readonly task: RowTask
   readonly texts: readonly string[]
   readonly kind: TokenKind
   readonly prompt: Prompt

@@ -4,7 +4,8 @@ import type { Prompt, RowOptions } from '../tokenize/tokenizer.ts'
 import type { LaneResult } from './model-lane.ts'
 import type { ServedModel } from './served-model.ts'
 
-interface RowTask {
+/** What a task of any kind says of its rows. */
+export interface RowTask {
   readonly truncate?: Truncation | undefined
   readonly maxTokens?: number | undefined
 }

@@ -1,15 +1,12 @@
 /** Which target a model runs on: what was asked for, what the device has, and what the model's numbers need. */
 import type { Device } from '../devices/device.ts'
 import type { ExportedModel } from '../model/exported-spec.ts'
-import type { ModelSpec } from '../model/spec.ts'
+import type { ModelSpec, RequestedDtype } from '../model/spec.ts'
 import { ConfigReader } from './config-reader.ts'
 import { findFamily } from './families/registry.ts'
 import type { TargetName } from './target.ts'
 import { TARGETS } from './target.ts'
 import type { Int8Mode } from './targets/cpu-int8.ts'
-
-/** Values of DTYPES. */
-export type RequestedDtype = 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8'
 
 export interface ChosenTarget {
   readonly target: TargetName

@@ -1,9 +1,7 @@
 /** Names of exported models in a folder, and which of them stands for a dtype that is asked for. */
 import { readFile } from 'node:fs/promises'
 import type { ExportedDtype } from './exported-spec.ts'
-
-/** Values of DTYPES. */
-export type AskedDtype = 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8'
+import type { RequestedDtype } from './spec.ts'
 
 /** How a processor multiplies integers of 8 bits: which of a model's quantized files it is quick and exact with. */
 export type IntegerUnit = 'vnni' | 'avx2' | 'arm64'
@@ -33,9 +31,9 @@ const INT8: Readonly<Record<IntegerUnit, readonly string[]>> = {
 const PLACES = ['onnx/', '']
 
 /** Paths in the Transformer's folder, the first that is there is taken: what is asked for, then the nearest that is more exact. */
-export function exportPaths(asked: AskedDtype, unit: IntegerUnit): readonly string[] {
+export function exportPaths(asked: RequestedDtype, unit: IntegerUnit): readonly string[] {
   const int8 = INT8[unit]
-  const orders: Readonly<Record<AskedDtype, readonly (readonly string[])[]>> = {
+  const orders: Readonly<Record<RequestedDtype, readonly (readonly string[])[]>> = {
     auto: [WHOLE, BRAIN, HALF, int8, NIBBLE],
     fp32: [WHOLE, BRAIN, HALF, int8, NIBBLE],
     fp16: [HALF, WHOLE, BRAIN, int8, NIBBLE],

@@ -2,7 +2,7 @@
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exists, hasWeights } from './weight-files.ts'
-import type { AskedDtype } from './export-names.ts'
+import type { RequestedDtype } from './spec.ts'
 import { dtypeOfName, exportPaths, integerUnit } from './export-names.ts'
 import { pointAtData } from './onnx-data.ts'
 import { readOnnx } from './onnx-file.ts'
@@ -15,7 +15,7 @@ import type { ExportedDtype, ExportedModel } from './exported-spec.ts'
 export async function openExported(
   folder: string,
   model: string,
-  asked: AskedDtype,
+  asked: RequestedDtype,
 ): Promise<ExportedModel | undefined> {
   if (await hasWeights(folder)) return undefined
   const name = await findExported(folder, asked)
@@ -32,7 +32,7 @@ export async function openExported(
   }
 }
 
-async function findExported(folder: string, asked: AskedDtype): Promise<string | undefined> {
+async function findExported(folder: string, asked: RequestedDtype): Promise<string | undefined> {
   for (const path of exportPaths(asked, await integerUnit()))
     if (await exists(join(folder, path))) return path
   return undefined

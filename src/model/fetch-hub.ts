@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.ts'
 import { ServerError } from '../errors.ts'
-import type { AskedDtype } from './export-names.ts'
+import type { RequestedDtype } from './spec.ts'
 import { exportPaths, integerUnit } from './export-names.ts'
 import { asFetchFailure } from './fetch-failure.ts'
 import type { Progress } from './fetch-progress.ts'
@@ -21,7 +21,7 @@ export interface FetchOptions {
   /** A branch, a tag or a commit; undefined is `main`. */
   readonly revision?: string | undefined
   /** Of exported models the one that suits it is fetched, where there are no weights; undefined is `auto`. */
-  readonly dtype?: AskedDtype
+  readonly dtype?: RequestedDtype
   readonly folders: HubFolders
   readonly endpoint: string
   readonly token?: string | undefined

@@ -1,12 +1,9 @@
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { ServerError } from '../errors.ts'
 import type { ConfigJson } from './config-json.ts'
+import { readHeadFile } from './head-file.ts'
 import type { LexicalHead } from './spec.ts'
 import { showTensors } from './show-value.ts'
-import { openTorchCheckpoint } from './torch-checkpoint.ts'
 
-/** Beside the files of sentence-transformers, which does not read it (FlagEmbedding 1.4, BGE-M3). */
 export const LEXICAL_FILE = 'sparse_linear.pt'
 
 /** XLM-RoBERTa's token for what its vocabulary lacks: no file but the tokenizer's names it. */
@@ -21,14 +18,8 @@ export async function readLexicalHead(
   config: ConfigJson,
   model: string,
 ): Promise<LexicalHead | undefined> {
-  const path = join(folder, LEXICAL_FILE)
-  // What is there and no file is refused as it is opened.
-  const isThere = await stat(path).then(
-    () => true,
-    () => false,
-  )
-  if (!isThere || config.model_type !== 'xlm-roberta') return undefined
-  const { tensors } = await openTorchCheckpoint(path)
+  const tensors = await readHeadFile(folder, LEXICAL_FILE, config)
+  if (tensors === undefined) return undefined
   const { weight, bias } = tensors
   const width = config['hidden_size']
   if (weight?.shape.join() !== `1,${String(width)}` || bias?.shape.join() !== '1') {

@@ -6,7 +6,6 @@ import type { Adapters } from './adapters.ts'
 import { readAdapters } from './adapters.ts'
 import { isClassifier, isMaskedLanguageModel } from './architecture-kind.ts'
 import { parseActivation } from './activation-name.ts'
-import type { AskedDtype } from './export-names.ts'
 import { openExported } from './exported-model.ts'
 import type { ConfigJson } from './config-json.ts'
 import { readConfig } from './config-json.ts'
@@ -22,7 +21,16 @@ import type { WeightFile } from './safetensors.ts'
 import { openWeights } from './weight-files.ts'
 import { readStaticEmbedding } from './static-embedding.ts'
 import { PylateConfig } from './reading-settings.ts'
-import type { Activation, Answers, EmbeddingStep, Head, LexicalHead, ModelSpec, TokenHead } from './spec.ts'
+import type {
+  Activation,
+  Answers,
+  EmbeddingStep,
+  Head,
+  LexicalHead,
+  ModelSpec,
+  RequestedDtype,
+  TokenHead,
+} from './spec.ts'
 import { readTokenHead } from './token-head.ts'
 import { readTokenModel } from './token-model.ts'
 import { readTokenizerSpec } from './tokenizer-files.ts'
@@ -47,7 +55,7 @@ const SentenceTransformersConfig = PylateConfig.extend({
 export async function openFolder(
   path: string,
   name = basename(resolve(path)),
-  dtype: AskedDtype = 'auto',
+  dtype: RequestedDtype = 'auto',
 ): Promise<ModelSpec> {
   const folder = resolve(path)
   const isFolder = await stat(folder).then(
@@ -190,7 +198,7 @@ function withAdapters(
 async function readWeights(
   folder: string,
   model: string,
-  dtype: AskedDtype,
+  dtype: RequestedDtype,
 ): Promise<Pick<ModelSpec, 'tensors' | 'exported'>> {
   const exported = await openExported(folder, model, dtype)
   if (exported !== undefined) return { tensors: {}, exported }

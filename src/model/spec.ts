@@ -9,6 +9,9 @@ export function isCode(dtype: TensorDtype): dtype is CodeDtype {
   return dtype === 'I8' || dtype === 'F8_E4M3'
 }
 
+/** Values of DTYPES: what a model shall be computed in. */
+export type RequestedDtype = 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8'
+
 /** Where a tensor's bytes lie: row-major unless it has strides, little-endian, `byteOffset` counted from the start of `file`. */
 export interface TensorRef {
   /** Absolute path with every symbolic link resolved. */

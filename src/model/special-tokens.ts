@@ -73,6 +73,17 @@ export interface NamedSpecialTokens {
 /** Tokens that a class has by itself; flags of one hold for whatever token a folder names in its place, unless it has its own. */
 export type DefaultTokens = Readonly<Partial<Record<Role, string | Entry>>>
 
+/** Of RoBERTa, and of the models that fairseq made after it. */
+export const ROBERTA_TOKENS: DefaultTokens = {
+  bos_token: '<s>',
+  eos_token: '</s>',
+  unk_token: '<unk>',
+  sep_token: '</s>',
+  pad_token: '<pad>',
+  cls_token: '<s>',
+  mask_token: '<mask>',
+}
+
 /**
  * Reads tokenizer_config.json, and where that has no `added_tokens_decoder`, special_tokens_map.json and added_tokens.json
  * (transformers 5.23). `pieces`: tokens of the vocabulary's own file, which count where tokenizer_config.json names none

@@ -1,12 +1,9 @@
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { ServerError } from '../errors.ts'
 import type { ConfigJson } from './config-json.ts'
+import { readHeadFile } from './head-file.ts'
 import type { KindRules, TokenHead } from './spec.ts'
 import { showTensors } from './show-value.ts'
-import { openTorchCheckpoint } from './torch-checkpoint.ts'
 
-/** Beside the files of sentence-transformers, which does not read it (FlagEmbedding 1.4, BGE-M3). */
 export const TOKEN_HEAD_FILE = 'colbert_linear.pt'
 
 /** All tokens but the first, of which the one vector is made. */
@@ -21,14 +18,8 @@ export async function readTokenHead(
   config: ConfigJson,
   model: string,
 ): Promise<TokenHead | undefined> {
-  const path = join(folder, TOKEN_HEAD_FILE)
-  // What is there and no file is refused as it is opened.
-  const isThere = await stat(path).then(
-    () => true,
-    () => false,
-  )
-  if (!isThere || config.model_type !== 'xlm-roberta') return undefined
-  const { tensors } = await openTorchCheckpoint(path)
+  const tensors = await readHeadFile(folder, TOKEN_HEAD_FILE, config)
+  if (tensors === undefined) return undefined
   const { weight, bias } = tensors
   const width = config['hidden_size']
   const [out = 0, inputs] = weight?.shape ?? []

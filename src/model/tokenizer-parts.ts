@@ -9,7 +9,7 @@ import { bertTemplate, framedTemplate } from './post-processor.ts'
 import { makePieceTokenizer } from './sentencepiece/make-tokenizer.ts'
 import { PIECE_RECIPES } from './sentencepiece/recipes.ts'
 import type { DefaultTokens, Role, SpecialTokens } from './special-tokens.ts'
-import { readSpecialTokens } from './special-tokens.ts'
+import { ROBERTA_TOKENS, readSpecialTokens } from './special-tokens.ts'
 import { pieceClass, recipeOf } from './tokenizer-class.ts'
 
 /** Files that tokenizers are made of, beside those that tokenizer-files.ts reads anyway. */
@@ -117,16 +117,6 @@ const BERT_TOKENS: DefaultTokens = {
   pad_token: '[PAD]',
   cls_token: '[CLS]',
   mask_token: '[MASK]',
-}
-
-const ROBERTA_TOKENS: DefaultTokens = {
-  bos_token: '<s>',
-  eos_token: '</s>',
-  unk_token: '<unk>',
-  sep_token: '</s>',
-  pad_token: '<pad>',
-  cls_token: '<s>',
-  mask_token: '<mask>',
 }
 
 const GPT2_TOKENS: DefaultTokens = {

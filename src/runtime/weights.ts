@@ -1,7 +1,5 @@
 /** Weights that a graph wants otherwise than the files hold them, made once and kept for the next start. */
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
-import { ServerError, messageOf } from '../errors.ts'
 import type { Dtype, Graph, Initializer, WeightRecipe } from '../graph/ir.ts'
 import { isRecipe, shapeOf } from '../graph/recipe.ts'
 import type { TensorDtype, TensorRef } from '../model/spec.ts'
@@ -9,7 +7,7 @@ import { FLOAT_BYTES } from './weights/convert.ts'
 import type { FileRequest } from './weights/kept-file.ts'
 import { keepFile, keepInFolder } from './weights/kept-file.ts'
 import { WeightMaker } from './weights/make-weight.ts'
-import { ownerOfFile } from './weights/owner.ts'
+import { identityOf, ownerOfFile } from './weights/owner.ts'
 
 /** Counts up when the same recipes come to other bytes. */
 const FORMAT = 1
@@ -118,13 +116,4 @@ async function digestOf(places: readonly Placed[]): Promise<string> {
   const files = await Promise.all([...names].sort().map(identityOf))
   const facts = JSON.stringify({ format: FORMAT, files, recipes })
   return createHash('sha256').update(facts).digest('hex').slice(0, 32)
-}
-
-async function identityOf(file: string): Promise<readonly string[]> {
-  try {
-    const { size, mtimeNs } = await stat(file, { bigint: true })
-    return [file, String(size), String(mtimeNs)]
-  } catch (error) {
-    throw new ServerError('load_failed', `${file} cannot be read: ${messageOf(error)}`, { cause: error })
-  }
 }

@@ -1,7 +1,7 @@
 /** The one schema of all requests to embed: what a field means does not depend on who spells it. */
 import { z } from 'zod'
 import { ServerError } from '../../errors.ts'
-import type { CallOptions, DecodeTask, EmbedTask, Service } from '../../task.ts'
+import type { CallOptions, DecodeTask, EmbedMultiTask, EmbedTask, Service } from '../../task.ts'
 import type { VectorFormat } from '../encode-vectors.ts'
 import {
   COUNT,
@@ -127,4 +127,10 @@ function readEncodings(fields: z.infer<typeof EmbedBody>): Encodings {
     format: name === 'base64' ? ({ dtype: 'float', base64: true } as const) : { dtype: name, base64: false },
   }))
   return { formats, areMany: formats.length > 1 }
+}
+
+/** What of a request to embed means something for vectors of tokens. */
+export function multiTask(task: EmbedTask): EmbedMultiTask {
+  const { model, texts, prompt, truncate, maxTokens, dimensions, normalize } = task
+  return { kind: 'embed_multi', model, texts, prompt, truncate, maxTokens, dimensions, normalize }
 }

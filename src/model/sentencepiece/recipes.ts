@@ -3,6 +3,7 @@ import { ServerError } from '../../errors.ts'
 import type { Piece as Token } from '../post-processor.ts'
 import { bertTemplate, framedTemplate, robertaTemplate, templateProcessing } from '../post-processor.ts'
 import type { DefaultTokens, Entry, Role, SpecialTokens } from '../special-tokens.ts'
+import { ROBERTA_TOKENS } from '../special-tokens.ts'
 import type { PrependScheme, ScoredPiece } from './parts.ts'
 import {
   bytePairs,
@@ -48,16 +49,6 @@ export interface PieceRecipe {
   readonly postProcessor: (find: (role: Role) => Token, source: PieceSource) => object
 }
 
-const FAIRSEQ_TOKENS: DefaultTokens = {
-  bos_token: '<s>',
-  eos_token: '</s>',
-  unk_token: '<unk>',
-  sep_token: '</s>',
-  pad_token: '<pad>',
-  cls_token: '<s>',
-  mask_token: '<mask>',
-}
-
 const BRACKETED_TOKENS: DefaultTokens = {
   bos_token: '[CLS]',
   eos_token: '[SEP]',
@@ -76,7 +67,7 @@ const MAX_SENTINELS = 10_000
 const XLM_ROBERTA: PieceRecipe = {
   file: 'sentencepiece.bpe.model',
   algorithm: 'unigram',
-  defaults: () => FAIRSEQ_TOKENS,
+  defaults: () => ROBERTA_TOKENS,
   // the first three pieces are those of the roles, in another order
   vocabulary: ({ model, roles }) => [
     ...unscored(roles, ['bos_token', 'pad_token', 'eos_token', 'unk_token']),
@@ -94,7 +85,7 @@ const XLM_ROBERTA: PieceRecipe = {
 
 const CAMEMBERT: PieceRecipe = {
   ...XLM_ROBERTA,
-  defaults: () => ({ ...FAIRSEQ_TOKENS, mask_token: { content: '<mask>', lstrip: true } }),
+  defaults: () => ({ ...ROBERTA_TOKENS, mask_token: { content: '<mask>', lstrip: true } }),
   vocabulary: ({ model, roles }) => [
     ['<s>NOTUSED', 0],
     ...unscored(roles, ['pad_token']),

@@ -1,10 +1,8 @@
 /** By what a model in 8 bits is known: all that its codes and its fidelity depend on. */
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
-import { ServerError, messageOf } from '../../errors.ts'
 import type { ModelSpec } from '../../model/spec.ts'
 import { ORT_VERSION } from '../session.ts'
-import { ownerOfFile } from '../weights/owner.ts'
+import { identityOf, ownerOfFile } from '../weights/owner.ts'
 import type { Int8Ask } from './protocol.ts'
 
 /** Counts up when the same model comes to other codes or another fidelity, or when they are kept otherwise. */
@@ -28,14 +26,5 @@ export async function int8Key(
   return {
     owner: `${ownerOfFile(files[0] ?? '')}-int8-${mode}`,
     digest: createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32),
-  }
-}
-
-async function identityOf(file: string): Promise<readonly string[]> {
-  try {
-    const { size, mtimeNs } = await stat(file, { bigint: true })
-    return [file, String(size), String(mtimeNs)]
-  } catch (error) {
-    throw new ServerError('load_failed', `${file} cannot be read: ${messageOf(error)}`, { cause: error })
   }
 }

@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { AskedDtype, IntegerUnit } from '../../../src/model/export-names.ts'
+import type { IntegerUnit } from '../../../src/model/export-names.ts'
 import { dtypeOfName, exportPaths } from '../../../src/model/export-names.ts'
+import type { RequestedDtype } from '../../../src/model/spec.ts'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import { expectRefusal } from './expect-refusal.ts'
 import { eventsOf, isCdn, openFetching, readTree } from './fetching.ts'
@@ -21,7 +22,7 @@ function bytesOf(fixture: string, file = FILE): Promise<Buffer> {
 
 describe('of several exported models', () => {
   /** Each under names that stand for other files here: what is in them does not matter. */
-  const chosen = async (names: readonly string[], dtype: AskedDtype) => {
+  const chosen = async (names: readonly string[], dtype: RequestedDtype) => {
     const bytes = await bytesOf(PLAIN)
     const files = Object.fromEntries(names.map((name) => [name, bytes]))
     const folder = await copyFixture(PLAIN, { [FILE]: undefined, ...files })
