@@ -16,6 +16,7 @@ import type { HeadOutputs } from './heads/head-outputs.ts'
 import { buildMultiVector, unseenIdOf } from './heads/multi-vector.ts'
 import type { LanguageHeadPlan } from './heads/sparse.ts'
 import { buildSparse } from './heads/sparse.ts'
+import { withoutSteps } from './heads/step-tensors.ts'
 import { OUTPUT_TENSOR, buildAnswers } from './heads/yes-no.ts'
 import type { Value } from './ir.ts'
 import type { EncoderPlan } from './layers/encoder-plan.ts'
@@ -51,17 +52,19 @@ export function compile(
   const shop = { b, tensors, kernels, headKernels, hidesUnseen: unseenId !== undefined }
   const layers: Value[] = []
   const states = buildEncoder(shop, plan, (layer) => layers.push(layer))
-  const headShop = { ...shop, layers, kernels: headKernels }
+  const lastRows = plan.endId === undefined ? 'last_rows' : 'end_rows'
+  const headShop = { ...shop, layers, lastRows, kernels: headKernels } as const
   const head = buildHead(headShop, states, { spec, family, config, plan })
   const { output, vectorWidth, padId } = head
   const tokens = tokensOf === undefined ? head.tokens : tokensOf(b)
-  const unusedTensors = tensors.unused(family.body, family.ignored)
+  const unused = tensors.unused(family.body, family.ignored)
   const graph = b.finish({ [OUTPUT]: output, ...(tokens && { [TOKENS]: tokens }) })
   checkGraph(graph)
   return {
     graph,
     inputs: b.roles,
     padId: plan.embeddings.positions?.padId ?? padId,
+    endId: b.roles.includes('end_rows') ? plan.endId : undefined,
     unseenId,
     adapterCount: b.roles.includes('adapters') ? plan.adapters?.count : undefined,
     lengthStep: b.lengthStep,
@@ -71,7 +74,8 @@ export function compile(
     tokenWidth: (tokens?.shape[1] as number | undefined) ?? 0,
     maxTokens: plan.maxTokens,
     vocabularySize: plan.vocabularySize,
-    unusedTensors,
+    unusedTensors:
+      spec.head.kind === 'embedding' ? withoutSteps(unused, spec.tensors, spec.head.steps) : unused,
     isSparse: spec.head.kind === 'sparse',
   }
 }

@@ -44,10 +44,12 @@ export class GraphBuilder {
     this.#lengthStep = Math.max(this.#lengthStep, step)
   }
 
-  input(role: InputRole): Value {
+  /** `sizes`: what letters of its shape are, where the graph knows. */
+  input(role: InputRole, sizes: Readonly<Record<string, number>> = {}): Value {
     const known = this.#inputs.get(role)
     if (known !== undefined) return known
-    const value: Value = { name: role, ...INPUTS[role] }
+    const { dtype, shape } = INPUTS[role]
+    const value: Value = { name: role, dtype, shape: shape.map((letter) => sizes[letter] ?? letter) }
     this.#inputs.set(role, value)
     return value
   }

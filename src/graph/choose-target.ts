@@ -32,7 +32,7 @@ export function chooseTarget(
   }
   const hasBf16 = device.computeCapability >= BF16_CAPABILITY
   const wide: TargetName = hasBf16 ? 'cuda-bf16' : 'cuda-f32'
-  const suits: TargetName = findFamily(spec).overflowsHalf ? wide : 'cuda-f16'
+  const suits: TargetName = overflowsHalf(spec) ? wide : 'cuda-f16'
   switch (requested) {
     case 'auto':
       return { target: suits }
@@ -51,8 +51,15 @@ export function chooseTarget(
   }
 }
 
+/** Of towers it is seen when they are loaded. */
+function overflowsHalf(spec: ModelSpec): boolean {
+  return spec.tokenizer !== undefined && findFamily(spec).overflowsHalf === true
+}
+
 /** A model without layers has nothing to gain. */
 function chooseInt8(spec: ModelSpec, mode: Int8Mode): ChosenTarget {
+  if (spec.tokenizer === undefined)
+    return replaced('cpu-f32', 'int8 is calibrated with texts, and the model reads none')
   const { plan } = findFamily(spec)
   if (plan(new ConfigReader(spec.name, spec.config)).layers.length > 0) return { target: `cpu-int8-${mode}` }
   return replaced('cpu-f32', 'the model has no linear layers')

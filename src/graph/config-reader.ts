@@ -63,6 +63,20 @@ export class ConfigReader {
     })
   }
 
+  /** Whole numbers from 1 to `most`, at most `entries` of them, as a list or one alone. */
+  ints(
+    key: string,
+    fallback: readonly number[],
+    { entries = MOST_LISTED, most = MOST } = {},
+  ): readonly number[] {
+    const value = this.#config[key] ?? fallback
+    const list: readonly unknown[] = [value].flat()
+    const isWhole = (entry: unknown): entry is number =>
+      Number.isInteger(entry) && Number(entry) >= 1 && Number(entry) <= most
+    if (list.length >= 1 && list.length <= entries && list.every(isWhole)) return list
+    throw this.#refuse(key, value, `1 to ${entries} whole numbers of at least 1 and at most ${most}`)
+  }
+
   /** Entries of a list of at most `most`, whatever they are; undefined where there is none. */
   listLength(key: string, most = MOST_LISTED): number | undefined {
     const list = this.#config[key]
@@ -94,13 +108,18 @@ export class ConfigReader {
     return new ConfigReader(this.#model, { ...this.#config, ...other.#config }, this.#path)
   }
 
+  /** The same settings, and for those that are left out these. */
+  withDefaults(defaults: Readonly<Record<string, unknown>>): ConfigReader {
+    return new ConfigReader(this.#model, { ...defaults, ...this.#config }, this.#path)
+  }
+
   has(key: string): boolean {
     return this.#config[key] !== undefined && this.#config[key] !== null
   }
 
   /** What one of `count` equal parts of the whole number under `key` is. */
-  split(key: string, count: number): number {
-    const value = this.int(key)
+  split(key: string, count: number, fallback?: number): number {
+    const value = this.int(key, fallback)
     if (value % count === 0) return value / count
     throw this.#refuse(key, value, `a multiple of ${count}`)
   }
@@ -150,6 +169,11 @@ export class ConfigReader {
   /** What settings say together and no model can be. */
   invalid(problem: string): ServerError {
     return new ServerError('model_invalid', `${this.#model}: ${problem}`)
+  }
+
+  /** What a model may be, and this family does not do. */
+  unsupported(problem: string): ServerError {
+    return new ServerError('model_unsupported', `${this.#model}: ${problem}`)
   }
 
   #refuse(key: string, value: unknown, wanted: string): ServerError {

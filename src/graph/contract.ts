@@ -55,6 +55,8 @@ export const INPUTS = {
   first_rows: { dtype: 'i32', shape: ['B'] },
   /** Packed index of each row's last token. */
   last_rows: { dtype: 'i32', shape: ['B'] },
+  /** Packed index of each row's first token of the graph's `endId`; of its first where it has none. */
+  end_rows: { dtype: 'i32', shape: ['B'] },
   /** Packed index of each row's last token that is no padding token; of its first where all are. */
   last_counted_rows: { dtype: 'i32', shape: ['B'] },
   /** As padded_rows, over the pooled tokens only. */
@@ -73,6 +75,12 @@ export const INPUTS = {
   padded_positions: { dtype: 'i32', shape: ['B', 'S'] },
   /** 1 for tokens that others see, 0 for tokens at a row's end of the graph's `unseenId` and past the end of a row. */
   padded_seen: { dtype: 'i32', shape: ['B', 'S'] },
+  /** Of towers: what the media of all rows hold for each token. Of pictures Q = 3 · p · p numbers, by channel, y and x. */
+  patches: { dtype: 'f32', shape: ['T', 'Q'] },
+  /** Of towers that hear: the features of each row's sound, F numbers in the order that the tower says. */
+  features: { dtype: 'f32', shape: ['B', 'F'] },
+  /** How much of each of the G places of a learned grid every token gets. */
+  patch_places: { dtype: 'f32', shape: ['T', 'G'] },
 } as const satisfies Record<string, { dtype: Dtype; shape: Shape }>
 
 export type InputRole = keyof typeof INPUTS
@@ -114,6 +122,8 @@ export interface CompiledGraph {
   readonly body?: ExportedBody
   /** The token that `counted_positions` and `last_counted_rows` do not count, of graphs that ask for them. */
   readonly padId?: number | undefined
+  /** The token that `end_rows` tell, of graphs that ask for them; `greatest`: whichever id of the row is the greatest. */
+  readonly endId?: number | 'greatest' | undefined
   /** Tokens of this id at the end of a row are seen by no token, of graphs that ask how many those are. */
   readonly unseenId?: number | undefined
   /** How many adapters there are, of graphs that ask for those of tokens. */

@@ -20,7 +20,7 @@ export const ONNX_TYPES: Readonly<Record<Dtype, number>> = {
   bf16: 16,
 }
 
-/** A number, a letter known at run time, or a product of letters such as `B*S`. */
+/** A number, a letter known at run time, or a product such as `B*S` or `B*64`. */
 export type Dim = number | string
 export type Shape = readonly Dim[]
 

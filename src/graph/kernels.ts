@@ -38,6 +38,8 @@ export interface AttentionInputs {
 export interface Rotary {
   readonly cos: Value
   readonly sin: Value
+  /** Numbers 2j and 2j + 1 turn together, not j and j + D/2. */
+  readonly interleaved?: true
 }
 
 export interface HeadNorm {

@@ -20,6 +20,8 @@ export interface Target {
   readonly depth: number
   /** Tokens of a batch where nobody says otherwise; on CUDA the most that are tried. */
   readonly batchTokens: number
+  /** As `BatchLimits` of the engine has it; undefined where batches take no time to speak of. */
+  readonly sharedTokens?: number
   /** Most tokens that a batch may have, whatever is asked for. */
   readonly maxBatchTokens: number
 }
@@ -42,6 +44,8 @@ const CPU = {
   depth: 1,
   // Activations of a small batch stay in the cache: larger ones are no faster, and make a newcomer wait.
   batchTokens: 512,
+  // Half as many take half as long, and cost a tenth of the throughput.
+  sharedTokens: 256,
   maxBatchTokens: Infinity,
 } as const satisfies Partial<Target>
 

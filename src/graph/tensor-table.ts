@@ -86,7 +86,11 @@ export class TensorTable {
    * Picks the prefix under which the probe stands; throws `model_invalid` where it stands under none. `adapters`: those that are
    * asked for with the weights that have them.
    */
-  constructor(spec: ModelSpec, names: BodyNames, adapters?: AdaptersPlan) {
+  constructor(
+    spec: Pick<ModelSpec, 'name' | 'tensors' | 'config'>,
+    names: BodyNames,
+    adapters?: AdaptersPlan,
+  ) {
     this.#model = spec.name
     this.#tensors = spec.tensors
     const prefix = findPrefix(names, spec.tensors)

@@ -22,8 +22,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import families._dynamic  # noqa: E402, F401
+import families._jina_clip  # noqa: E402, F401
+import families._siglip  # noqa: E402, F401
+import families._vision  # noqa: E402, F401
 import families.albert  # noqa: E402, F401
 import families.bert  # noqa: E402, F401
+import families.clap  # noqa: E402, F401
 import families.deberta  # noqa: E402, F401
 import families.distilbert  # noqa: E402, F401
 import families.electra  # noqa: E402, F401

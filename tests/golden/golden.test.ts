@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PromptChoice } from '../../src/task.ts'
 import { BUNDLED_MODEL, type OpenModel, openModel } from '../open-model.ts'
 import { readKind } from '../read-kind.ts'
+import { tokenizerOf } from '../../src/model/spec.ts'
 
 interface EmbedCase {
   readonly name: string
@@ -286,8 +287,8 @@ function rowOptions({ spec, runner }: OpenModel) {
   return {
     noun: 'text',
     firstIndex: 0,
-    truncate: spec.tokenizer.truncationSide,
-    maxTokens: Math.min(spec.tokenizer.maxTokens ?? Infinity, runner.limits.maxTokens),
+    truncate: tokenizerOf(spec).truncationSide,
+    maxTokens: Math.min(tokenizerOf(spec).maxTokens ?? Infinity, runner.limits.maxTokens),
     vocabularySize: runner.limits.vocabularySize,
   }
 }

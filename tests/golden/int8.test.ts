@@ -19,6 +19,7 @@ import { runBatch } from '../../src/runtime/warm-up.ts'
 import type { Tokenizer } from '../../src/tokenize/tokenizer.ts'
 import { TokenizerThread } from '../../src/tokenize/tokenizer.ts'
 import { BUNDLED_MODEL } from '../open-model.ts'
+import { tokenizerOf } from '../../src/model/spec.ts'
 
 const here = import.meta.dirname
 const ROOT = join(here, '../..')
@@ -39,7 +40,7 @@ const fixtures = readdirSync(here, { withFileTypes: true })
 
 async function open(folder: string, mode: Int8Mode) {
   const spec = await openFolder(folder)
-  const tokenizer = await tokenizers.open(spec.tokenizer)
+  const tokenizer = await tokenizers.open(tokenizerOf(spec))
   const { target, replaced } = chooseTarget(spec, 'int8', CPU, mode)
   if (replaced !== undefined) return { spec, tokenizer, replaced, target }
   const int8 = await makeInt8Ask(mode, { spec, tokenizer, isForced: true })
@@ -104,7 +105,7 @@ test('the bundled model has in each mode the cosine that is promised, over texts
   const spec = await openFolder(BUNDLED_MODEL)
   const ask = { spec, target: 'cpu-f32', device: CPU, threadCount: 2, share: undefined } as const
   const float = await loadGraph(ask)
-  const trial = batchesOf(await rowsOf(await tokenizers.open(spec.tokenizer), texts), float.graph)
+  const trial = batchesOf(await rowsOf(await tokenizers.open(tokenizerOf(spec)), texts), float.graph)
   const expected = await vectorsOf(float, trial)
   await float.session.release()
   const promised = { fast: 0.997, balanced: 0.999, faithful: 0.9995 }

@@ -6,6 +6,7 @@ import { findRoute } from '../../src/engine/find-route.ts'
 import { openFolder } from '../../src/model/open-folder.ts'
 import { tokenRulesOf } from '../../src/engine/token-kind.ts'
 import type { ModelSpec } from '../../src/model/spec.ts'
+import { tokenizerOf } from '../../src/model/spec.ts'
 import type { RaggedBatch, RaggedRow } from '../../src/runtime/runner.ts'
 import { NO_ADAPTER, joinRows } from '../../src/runtime/runner.ts'
 import type { PromptChoice } from '../../src/task.ts'
@@ -106,7 +107,7 @@ function someOf(cases: readonly GoldenCase[]): readonly GoldenCase[] {
 export async function openGolden(fixture: Fixture, tokenizers: TokenizerThread): Promise<GoldenBatch> {
   const cases = casesOf(fixture)
   const spec = await openFolder(fixture.folder)
-  const tokenizer = await tokenizers.open(spec.tokenizer)
+  const tokenizer = await tokenizers.open(tokenizerOf(spec))
   const rows: RaggedRow[] = []
   for (const golden of cases) {
     const row = await rowOf(golden, spec, tokenizer)
@@ -150,9 +151,9 @@ async function rowOf(golden: GoldenCase, spec: ModelSpec, tokenizer: Tokenizer):
   const options = {
     noun: 'text',
     firstIndex: 0,
-    truncate: spec.tokenizer.truncationSide,
+    truncate: tokenizerOf(spec).truncationSide,
     // Of the fixtures: no graph of theirs takes fewer.
-    maxTokens: spec.tokenizer.maxTokens ?? golden.ids.length,
+    maxTokens: tokenizerOf(spec).maxTokens ?? golden.ids.length,
     vocabularySize: Infinity,
   }
   if (golden.text === undefined)

@@ -104,6 +104,8 @@ export const TRIALS: Readonly<Record<string, Evidence>> = {
       (draw) => trialOf('Gather', [draw.floats([6, 4]), draw.ints([draw.int(1, 4), 3], -6, 5)], axis(0)),
       (draw) => trialOf('Gather', [draw.ints([6], 0, 9), draw.ints([5, 2], 0, 5, 'i64')], axis(0)),
       (draw) => trialOf('Gather', [draw.ints([6, 3], -128, 127, 'i8'), draw.ints([4], 0, 5)], axis(0)),
+      (draw) => trialOf('Gather', [draw.floats([3, 6, 4]), draw.ints([draw.int(1, 9)], -6, 5)], axis(1)),
+      (draw) => trialOf('Gather', [draw.floats([3, 6]), draw.ints([2, 3], 0, 5)], axis(1)),
     ],
   },
   GatherElements: {

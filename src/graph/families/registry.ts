@@ -3,6 +3,8 @@ import type { ModelSpec } from '../../model/spec.ts'
 import { findPrefix } from '../tensor-table.ts'
 import { albert } from './albert.ts'
 import { bert } from './bert.ts'
+import { clip } from './clip.ts'
+import { clapText } from './clap-text.ts'
 import { deberta } from './deberta.ts'
 import { distilbert } from './distilbert.ts'
 import { electra } from './electra.ts'
@@ -11,6 +13,7 @@ import type { Family } from './family.ts'
 import { gemma, gemma3 } from './gemma.ts'
 import { gte, gteRenamed } from './gte.ts'
 import { jinaBert, jinaCode } from './jina-bert.ts'
+import { jinaClipBert, jinaClipText } from './jina-clip.ts'
 import { jinaFlash, jinaFlashRenamed } from './jina-flash.ts'
 import { llama, mistral } from './llama.ts'
 import { modernbert } from './modernbert.ts'
@@ -18,6 +21,7 @@ import { mpnet } from './mpnet.ts'
 import { nomic, nomicRenamed } from './nomic.ts'
 import { qwen2, qwen3 } from './qwen.ts'
 import { roberta } from './roberta.ts'
+import { siglip } from './siglip.ts'
 import { staticEmbedding } from './static.ts'
 import { mt5, t5, umt5 } from './t5.ts'
 
@@ -28,6 +32,7 @@ const FAMILIES: readonly Family[] = [
   jinaFlash,
   jinaFlashRenamed,
   roberta,
+  clapText,
   distilbert,
   mpnet,
   electra,
@@ -49,6 +54,10 @@ const FAMILIES: readonly Family[] = [
   mt5,
   umt5,
   staticEmbedding,
+  clip,
+  siglip,
+  jinaClipBert,
+  jinaClipText,
 ]
 
 /**

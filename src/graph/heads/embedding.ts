@@ -24,18 +24,28 @@ export interface EmbeddingShop extends PoolingShop {
   readonly layers?: readonly Value[]
 }
 
+/** Vectors [B, H] float32 that a tower pooled itself, through what stands behind them; without tokens. */
+export function finishVectors(
+  shop: EmbeddingShop,
+  pooled: Value,
+  steps: readonly EmbeddingStep[],
+): HeadOutputs {
+  return { ...buildEmbedding(shop, pooled, steps, pooled), tokens: undefined }
+}
+
 /**
- * Hidden states [T, H] to one vector a row; where the last step normalizes, the length that it divided by stands behind
+ * Hidden states [T, H] to one vector a row, unless they are pooled already; where the last step normalizes, the length that it divided by stands behind
  * the vector. Throws `model_invalid` where two steps do not fit.
  */
 export function buildEmbedding(
   shop: EmbeddingShop,
   states: Value,
   steps: readonly EmbeddingStep[],
+  pooled?: Value,
 ): HeadOutputs {
   const { b, kernels } = shop
   let tokens = b.cast(states, 'f32')
-  let vectors: Value | undefined
+  let vectors = pooled
   let norms: Value | undefined
   for (const [index, step] of steps.entries()) {
     if (step.kind === 'pooling') vectors = poolAll(shop, tokens, step)

@@ -5,14 +5,19 @@
 import type { HiddenActivation } from './activation.ts'
 
 export type EncoderPlan = PostNormPlan | PreNormPlan
+/** Of a body whose embeddings are made elsewhere. */
+export type LayersPlan = PostNormLayers | PreNormLayers
+
+export type PostNormPlan = PostNormLayers & BodyPlan
+export type PreNormPlan = PreNormLayers & BodyPlan
 
 interface BodyPlan {
-  /** H */
-  readonly hiddenSize: number
   readonly vocabularySize: number
   /** Tokens that a row may have. */
   readonly maxTokens: number
   readonly embeddings: EmbeddingsPlan
+  /** Given, `lasttoken` is the first of this token in place of a row's last one; `greatest`: of the greatest id in the row. */
+  readonly endId?: number | 'greatest'
   /** Given, the weights of words, types and projections may have an adapter for each task beside them. */
   readonly adapters?: AdaptersPlan
 }
@@ -24,26 +29,34 @@ export interface AdaptersPlan {
   /** Rows of `down`, columns of `up`: a few. */
   readonly rank: number
   readonly scale: number
+  /** Given, all tokens are of this task, whatever a row says. */
+  readonly always?: number
 }
 
 /** Of each step: x = norm(x + step(x)) */
-export interface PostNormPlan extends BodyPlan {
+export interface PostNormLayers {
   readonly order: 'post'
+  /** H */
+  readonly hiddenSize: number
   /** In order; a checkpoint whose layers share weights names the same tensors again. */
   readonly layers: readonly PostNormLayer[]
   /** What the first layer gives becomes norm(it + activation(convolution(embeddings))). */
   readonly convolution?: ConvolutionPlan
 }
 
-/** Of each step: x = x + outputNorm(step(norm(x))) */
-export interface PreNormPlan extends BodyPlan {
+/** Of each step: x = x + outputScale · outputNorm(step(norm(x))) */
+export interface PreNormLayers {
   readonly order: 'pre'
+  /** H */
+  readonly hiddenSize: number
   /** As above. */
   readonly layers: readonly PreNormLayer[]
   /** The first layer reads what the embeddings give as it is: no norm before its attention is asked for. */
   readonly isNormedAtFirst?: true
   /** After the last layer. */
   readonly finalNorm: NormPlan
+  /** Of these rows alone the last layer tells what it makes: its others are read by nobody. */
+  readonly keptRows?: 'first_rows'
 }
 
 /** y = x · weightᵀ + bias, of the tensors `name`.weight [out, in] and `name`.bias [out]. */
@@ -134,6 +147,9 @@ export interface PreNorms {
   readonly feedForward: NormPlan
   readonly attentionOutput?: NormPlan
   readonly feedForwardOutput?: NormPlan
+  /** Names of tensors [H]: a factor of each number that comes out of the step. */
+  readonly attentionScale?: string
+  readonly feedForwardScale?: string
 }
 
 export interface AttentionPlan {

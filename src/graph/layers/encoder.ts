@@ -14,8 +14,9 @@ import type {
   HeadNormPlan,
   LayerPlan,
   NormPlan,
-  PostNormPlan,
-  PreNormPlan,
+  LayersPlan,
+  PostNormLayers,
+  PreNormLayers,
 } from './encoder-plan.ts'
 import { lowerByExperts, raiseByExperts } from './experts.ts'
 import { positionBias } from './position-bias.ts'
@@ -38,7 +39,16 @@ export function buildEncoder(
   plan: EncoderPlan,
   onLayer: (states: Value) => void = () => {},
 ): Value {
-  const embedded = buildEmbeddings(shop, plan)
+  return buildLayers(shop, plan, buildEmbeddings(shop, plan), onLayer)
+}
+
+/** `embedded` [T, H] to hidden states [T, H], or [B, H] of the rows that the plan keeps; `onLayer` as above. */
+export function buildLayers(
+  shop: Workshop,
+  plan: LayersPlan,
+  embedded: Value,
+  onLayer: (states: Value) => void = () => {},
+): Value {
   onLayer(embedded)
   if (plan.layers.length === 0) return embedded
   const inputs = { embedded, onLayer }
@@ -51,7 +61,7 @@ interface LayerInputs {
 }
 
 /** x = norm(x + step(x)) */
-function buildPostNorm(shop: Workshop, plan: PostNormPlan, { embedded, onLayer }: LayerInputs): Value {
+function buildPostNorm(shop: Workshop, plan: PostNormLayers, { embedded, onLayer }: LayerInputs): Value {
   const { b, kernels, tensors } = shop
   const H = plan.hiddenSize
   let x = embedded
@@ -72,7 +82,7 @@ function buildPostNorm(shop: Workshop, plan: PostNormPlan, { embedded, onLayer }
 }
 
 /** x = x + step(norm(x)): each step's norm is computed with the sum before it, which most providers do in one kernel. */
-function buildPreNorm(shop: Workshop, plan: PreNormPlan, { embedded, onLayer }: LayerInputs): Value {
+function buildPreNorm(shop: Workshop, plan: PreNormLayers, { embedded, onLayer }: LayerInputs): Value {
   const { b, kernels, tensors } = shop
   const H = plan.hiddenSize
   const normOf = (norm: NormPlan | undefined): Norm | undefined => norm && tensors.norm(norm, H)
@@ -81,13 +91,17 @@ function buildPreNorm(shop: Workshop, plan: PreNormPlan, { embedded, onLayer }: 
   let x = embedded
   let normed = firstNorm === undefined ? x : kernels.norm(b, x, firstNorm)
   for (const [index, { attention, feedForward, norms }] of plan.layers.entries()) {
-    const [attentionOutput, feedForwardOutput] = [norms.attentionOutput, norms.feedForwardOutput].map(normOf)
-    const context = attend(shop, normed, attention, H)
+    const attentionOutput = { norm: normOf(norms.attentionOutput), scale: norms.attentionScale }
+    const feedForwardOutput = { norm: normOf(norms.feedForwardOutput), scale: norms.feedForwardScale }
+    const next = plan.layers[index + 1]
+    const kept = (value: Value): Value =>
+      next === undefined && plan.keptRows !== undefined ? b.gather(value, b.input(plan.keptRows)) : value
+    const context = kept(attend(shop, normed, attention, H))
     const output = tensors.linear(attention.output, H, attention.heads * attention.headWidth)
-    const attended = addStep(shop, context, output, x, attentionOutput, tensors.norm(norms.feedForward, H))
+    const feedForwardNorm = tensors.norm(norms.feedForward, H)
+    const attended = addStep(shop, context, output, kept(x), attentionOutput, feedForwardNorm)
     const raised = raise(shop, attended.normed, feedForward, H)
     const down = lower(shop, feedForward, H)
-    const next = plan.layers[index + 1]
     const nextNorm = normOf(next?.norms.attention) ?? finalNorm
     ;({ sum: x, normed } = addStep(shop, raised, down, attended.sum, feedForwardOutput, nextNorm))
     onLayer(next === undefined ? normed : x)
@@ -95,17 +109,29 @@ function buildPreNorm(shop: Workshop, plan: PreNormPlan, { embedded, onLayer }: 
   return normed
 }
 
-/** residual + outputNorm(linear(x)), and its norm. */
+interface StepOutput {
+  readonly norm: Norm | undefined
+  /** Name of a tensor [H]. */
+  readonly scale: string | undefined
+}
+
+/** residual + outputScale · outputNorm(linear(x)), and its norm. */
 function addStep(
-  { b, kernels }: Workshop,
+  { b, kernels, tensors }: Workshop,
   x: Value,
   linear: AnyLinear,
   residual: Value,
-  outputNorm: Norm | undefined,
+  output: StepOutput,
   norm: Norm,
 ) {
-  if (outputNorm === undefined) return kernels.linearAddNorm(b, x, linear, residual, norm)
-  const step = kernels.norm(b, kernels.linear(b, x, linear, 'identity'), outputNorm)
+  if (output.norm === undefined && output.scale === undefined)
+    return kernels.linearAddNorm(b, x, linear, residual, norm)
+  let step = kernels.linear(b, x, linear, 'identity')
+  if (output.norm !== undefined) step = kernels.norm(b, step, output.norm)
+  if (output.scale !== undefined) {
+    const factors = tensors.tensor(output.scale, [step.shape[1] as number])
+    step = b.node('Mul', [step, b.cast(b.tensor(factors), kernels.dtype)])
+  }
   return kernels.addNorm(b, step, residual, norm)
 }
 

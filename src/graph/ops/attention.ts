@@ -53,8 +53,8 @@ function inferGroupQueryAttention(operands: Operands, attributes: Attributes): F
 }
 
 /**
- * Query, key and value of [B, S, N·D] each; lengths of the rows as key padding mask, where no bias of each row hides what is
- * past their ends; a bias [1 or B, 1 or N, S, S].
+ * Query, key and value of [B, S, N·D] each; lengths of the rows as key padding mask, unless a bias of each row hides what is
+ * past their ends or S is a fixed number; a bias [1 or B, 1 or N, S, S].
  */
 function inferMultiHeadAttention(
   [query, key, value, , lengths, bias]: Operands,
@@ -70,8 +70,10 @@ function inferMultiHeadAttention(
   }
   const heads = intOf(attributes, 'num_heads')
   if ((shape[2] as number) % heads !== 0) throw new Error('the width does not split into heads')
-  // Without either, keys past the end of a row would be seen.
-  if (lengths !== undefined || bias?.shape[0] !== shape[0]) expectLengths(lengths, required(shape[0]))
+  // Without either, keys past the end of a row would be seen, unless all rows are of one length.
+  const isEven = typeof shape[1] === 'number'
+  if (lengths !== undefined || (bias?.shape[0] !== shape[0] && !isEven))
+    expectLengths(lengths, required(shape[0]))
   expectBias(bias, packed, heads, required(shape[1]))
   return packed
 }

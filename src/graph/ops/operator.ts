@@ -59,8 +59,10 @@ export function factors(shape: Shape): string {
   let product = 1
   const letters: string[] = []
   for (const dim of shape) {
-    if (typeof dim === 'number') product *= dim
-    else letters.push(...dim.split('*'))
+    for (const factor of String(dim).split('*')) {
+      if (/^\d+$/.test(factor)) product *= Number(factor)
+      else letters.push(factor)
+    }
   }
   return [product, ...letters.sort()].join('·')
 }

@@ -13,14 +13,16 @@ export const SHAPING: OperatorTable = {
   Expand: { domain: '', infer: inferExpand },
 }
 
+/** Along the first axis or the second: the forms in use. */
 function inferGather([table, indices]: Operands, attributes: Attributes): Fact {
-  if (intOf(attributes, 'axis', 0) !== 0) throw new Error('axis must be 0')
+  const axis = intOf(attributes, 'axis', 0)
+  if (axis !== 0 && axis !== 1) throw new Error('axis must be 0 or 1')
   const { dtype, shape } = required(table)
   const index = required(indices)
   if (index.dtype !== 'i32' && index.dtype !== 'i64')
     throw new Error(`indices are ${index.dtype}, not integers`)
-  if (shape.length === 0) throw new Error('the table has no axis')
-  return { dtype, shape: [...index.shape, ...shape.slice(1)] }
+  if (shape.length <= axis) throw new Error(`the table has no axis ${axis}`)
+  return { dtype, shape: [...shape.slice(0, axis), ...index.shape, ...shape.slice(axis + 1)] }
 }
 
 /** Along the last axis: the form in use. */

@@ -60,19 +60,25 @@ export function adaptRows(
   makeWeight: MakeWeight,
 ): Value {
   // A token of no task, -1, gets a row counted from the end: of the last task, and masked like any that is not its own.
-  const first = b.node('Mul', [b.input('adapters'), b.constant(Int32Array.of(rowCount), [])])
+  const first = b.node('Mul', [tasksOf(b, plan), b.constant(Int32Array.of(rowCount), [])])
   const lowered = b.cast(b.gather(b.tensor(down), b.node('Add', [first, indices])), dtype) // [T, rank]
   const all = b.concat(Array<Value>(plan.count).fill(lowered), 1)
   const own = b.node('Mul', [all, ownColumns(b, dtype, plan)])
   return b.node('Add', [b.node('MatMul', [own, makeWeight(up)]), rows])
 }
 
-/** [T, tasks · rank]: the scale of adapters where the column is of the token's task, else 0. */
-function ownColumns(b: GraphBuilder, dtype: FloatDtype, { count, rank, scale }: AdaptersPlan): Value {
+/** The task of each token: [T], or [1] where it is the same for all. */
+function tasksOf(b: GraphBuilder, { always }: AdaptersPlan): Value {
+  return always === undefined ? b.input('adapters') : b.constant(Int32Array.of(always), [1])
+}
+
+/** [T or 1, tasks · rank]: the scale of adapters where the column is of the token's task, else 0. */
+function ownColumns(b: GraphBuilder, dtype: FloatDtype, plan: AdaptersPlan): Value {
+  const { count, rank, scale } = plan
   return b.share(`columns of adapters in ${dtype}`, () => {
     const tasks = Int32Array.from({ length: count * rank }, (_, column) => Math.floor(column / rank))
     const isOwn = b.node('Equal', [
-      b.reshape(b.input('adapters'), ['T', 1]),
+      plan.always === undefined ? b.reshape(tasksOf(b, plan), ['T', 1]) : tasksOf(b, plan),
       b.constant(tasks, [1, count * rank]),
     ])
     const [kept, dropped] = [scale, 0].map((value) => b.constant(Float32Array.of(value), []))

@@ -1,8 +1,7 @@
 /** What attention is made of on every provider. */
-import { ServerError } from '../../errors.ts'
 import type { TensorRef } from '../../model/spec.ts'
 import type { GraphBuilder } from '../builder.ts'
-import type { Value } from '../ir.ts'
+import type { Dtype, Value } from '../ir.ts'
 import type { AttentionInputs, HeadNorm } from '../kernels.ts'
 import type { Linear, Norm } from '../tensor-table.ts'
 
@@ -45,10 +44,29 @@ export function lengthsOf(b: GraphBuilder, last: LastRole): Value {
   return b.share(`${last} + 1`, () => b.node('Add', [b.input(last), b.constant(Int32Array.of(1), [1])]))
 }
 
-/** Biases of projections that are made in one product: of all, or of none. Throws `graph_invalid` for some. */
-export function biasesOf(parts: readonly Linear[]): readonly TensorRef[] {
+/**
+ * Biases of projections that are made in one product, one behind the other; undefined where none has any. `join`: those of
+ * all of them as one vector, where each has one; `make`: a vector alone, in the dtype of the product.
+ */
+export function joinBiases(
+  b: GraphBuilder,
+  parts: readonly Linear[],
+  { join, make }: BiasMakers,
+): Value | undefined {
   const biases = parts.flatMap(({ bias }) => bias ?? [])
-  if (biases.length > 0 && biases.length < parts.length)
-    throw new ServerError('graph_invalid', 'only some of query, key and value have a bias')
-  return biases
+  if (biases.length === 0) return undefined
+  if (biases.length === parts.length) return join(biases)
+  const made = parts.map(({ bias }) => bias && make(bias))
+  const dtype = made.find((vector) => vector !== undefined)?.dtype as Dtype
+  const vectors = made.map((vector, index) => {
+    if (vector !== undefined) return vector
+    const width = parts[index]?.weight.values.shape[0] as number
+    return b.cast(b.constant(new Float32Array(width), [width]), dtype)
+  })
+  return b.concat(vectors, 0)
+}
+
+interface BiasMakers {
+  readonly join: (biases: readonly TensorRef[]) => Value
+  readonly make: (bias: TensorRef) => Value
 }

@@ -96,6 +96,7 @@ function groupedAttention(b: GraphBuilder, x: Value, inputs: AttentionInputs, pr
     scale: { float: scale },
   }
   if (turnsItself) attributes['do_rotary'] = { int: 1 }
+  if (turnsItself && rotary.interleaved) attributes['rotary_interleaved'] = { int: 1 }
   // It counts the token itself.
   if (causal && window !== undefined) attributes['local_window_size'] = { int: window + 1 }
   return b.node('GroupQueryAttention', operands, attributes)
@@ -159,10 +160,13 @@ function scoreBias(
 }
 
 /** Each token as a row of its own, because the kernel refuses rows longer than its tables. */
-function turn(b: GraphBuilder, x: Value, heads: number, { cos, sin }: Rotary): Value {
+function turn(b: GraphBuilder, x: Value, heads: number, { cos, sin, interleaved }: Rotary): Value {
   const width = x.shape[1] as number
   const positions = b.share('positions i64', () => b.cast(b.reshape(b.input('positions'), ['T', 1]), 'i64'))
   const tokens = b.reshape(x, ['T', 1, width])
-  const turned = b.node('RotaryEmbedding', [tokens, positions, cos, sin], { num_heads: { int: heads } })
+  const turned = b.node('RotaryEmbedding', [tokens, positions, cos, sin], {
+    num_heads: { int: heads },
+    ...(interleaved && { interleaved: { int: 1 } }),
+  })
   return b.reshape(turned, ['T', width])
 }

@@ -4,7 +4,7 @@ import type { GraphBuilder } from '../builder.ts'
 import type { Value } from '../ir.ts'
 import { joinNeighbours, mustBeMade } from '../matrix.ts'
 import type { Linear, Matrix, Norm } from '../tensor-table.ts'
-import { biasesOf } from './attention-parts.ts'
+import { joinBiases as joinVectors } from './attention-parts.ts'
 
 export function norm(b: GraphBuilder, x: Value, { kind, weight, bias, epsilon, plusOne }: Norm): Value {
   const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } }
@@ -27,12 +27,10 @@ export function vector(b: GraphBuilder, ref: TensorRef): Value {
 }
 
 export function joinBiases(b: GraphBuilder, parts: readonly Linear[]): Value | undefined {
-  const biases = biasesOf(parts)
-  if (biases.length === 0) return undefined
-  const joined = joinNeighbours(biases)
-  if (joined !== undefined) return vector(b, joined)
-  return b.concat(
-    biases.map((bias) => vector(b, bias)),
-    0,
-  )
+  const make = (bias: TensorRef): Value => vector(b, bias)
+  const join = (biases: readonly TensorRef[]): Value => {
+    const joined = joinNeighbours(biases)
+    return joined === undefined ? b.concat(biases.map(make), 0) : make(joined)
+  }
+  return joinVectors(b, parts, { join, make })
 }

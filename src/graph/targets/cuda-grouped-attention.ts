@@ -46,6 +46,7 @@ export function groupedAttention(
     causal: { int: causal ? 1 : 0 },
   }
   if (turnsItself) attributes['do_rotary'] = { int: 1 }
+  if (turnsItself && rotary.interleaved) attributes['rotary_interleaved'] = { int: 1 }
   // It counts the token itself.
   if (window !== undefined) attributes['local_window_size'] = { int: window + 1 }
   if (isJoined && norms[0] !== undefined) attributes['qk_norm_epsilon'] = { float: norms[0].epsilon }

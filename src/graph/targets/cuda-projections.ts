@@ -3,7 +3,7 @@ import type { GraphBuilder } from '../builder.ts'
 import type { FloatDtype, Value } from '../ir.ts'
 import type { AttentionInputs, Rotary } from '../kernels.ts'
 import type { Norm } from '../tensor-table.ts'
-import { biasesOf, normHeads } from './attention-parts.ts'
+import { joinBiases, normHeads } from './attention-parts.ts'
 import { addAdapters, addBias, matmul, norm, project, sharedCast, vectors, weight } from './cuda-parts.ts'
 
 export interface Projected {
@@ -20,8 +20,10 @@ export function joinedBias(
   dtype: FloatDtype,
   { query, key, value }: AttentionInputs,
 ): Value | undefined {
-  const biases = biasesOf([query, key, value])
-  return biases.length === 0 ? undefined : vectors(b, dtype, biases)
+  return joinBiases(b, [query, key, value], {
+    join: (biases) => vectors(b, dtype, biases),
+    make: (bias) => vectors(b, dtype, [bias]),
+  })
 }
 
 /** All three in one product, [T, (N + 2 Nkv) D]: query, key, value. */
@@ -73,15 +75,15 @@ export function turnBoth(
 }
 
 /** Made in float32, and rounded last. */
-export function tablesOf(b: GraphBuilder, dtype: FloatDtype, { cos, sin }: Rotary): Rotary {
-  return { cos: sharedCast(b, cos, dtype), sin: sharedCast(b, sin, dtype) }
+export function tablesOf(b: GraphBuilder, dtype: FloatDtype, rotary: Rotary): Rotary {
+  return { ...rotary, cos: sharedCast(b, rotary.cos, dtype), sin: sharedCast(b, rotary.sin, dtype) }
 }
 
 /**
  * All tokens as one row. A batch that is packed is exempt from the check that the row fits the tables; positions index them
  * freely. The kernel's grid has T in its second place, which ends at 65 535.
  */
-function turn(b: GraphBuilder, x: Value, heads: number, { cos, sin }: Rotary): Value {
+function turn(b: GraphBuilder, x: Value, heads: number, { cos, sin, interleaved }: Rotary): Value {
   const width = x.shape[1] as number
   const positions = b.share('positions of one row', () =>
     b.cast(b.reshape(b.input('positions'), [1, 'T']), 'i64'),
@@ -89,6 +91,7 @@ function turn(b: GraphBuilder, x: Value, heads: number, { cos, sin }: Rotary): V
   const turned = b.node('RotaryEmbedding', [b.reshape(x, [1, 'T', width]), positions, cos, sin], {
     num_heads: { int: heads },
     is_packed_batching: { int: 1 },
+    ...(interleaved && { interleaved: { int: 1 } }),
   })
   return b.reshape(turned, ['T', width])
 }

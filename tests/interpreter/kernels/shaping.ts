@@ -16,15 +16,19 @@ export const SHAPING: KernelTable = {
 function gather(call: NodeCall): Tensor {
   const table = call.operand(0)
   const indices = call.operand(1)
-  if (call.int('axis', 0) !== 0) throw new Error('Gather: only axis 0 is known')
-  const [rows = 0, ...rest] = table.dims
-  const width = sizeOf(rest)
-  const data = new Float64Array(indices.data.length * width)
-  for (const [i, index] of indices.data.entries()) {
-    const row = within('Gather', index, rows)
-    data.set(table.data.subarray(row * width, (row + 1) * width), i * width)
+  const axis = call.int('axis', 0)
+  const rows = sizeAt(table.dims, axis)
+  const [before, rest] = [table.dims.slice(0, axis), table.dims.slice(axis + 1)]
+  const [blocks, width] = [sizeOf(before), sizeOf(rest)]
+  const data = new Float64Array(blocks * indices.data.length * width)
+  for (let block = 0, to = 0; block < blocks; block++) {
+    for (const index of indices.data) {
+      const row = block * rows + within('Gather', index, rows)
+      data.set(table.data.subarray(row * width, (row + 1) * width), to)
+      to += width
+    }
   }
-  return { dtype: table.dtype, dims: [...indices.dims, ...rest], data }
+  return { dtype: table.dtype, dims: [...before, ...indices.dims, ...rest], data }
 }
 
 function gatherElements(call: NodeCall): Tensor {

@@ -161,3 +161,24 @@ test('a row without an adapter gets the very numbers of the model without adapte
   const rows = ROWS.map((row) => ({ ...row, adapter: NO_ADAPTER }))
   expect(run(spec, 'cpu-f32', rows)).toEqual(run({ ...spec, tensors, config }, 'cpu-f32', rows))
 })
+
+test.each(TARGETS)('jina-clip has its default task’s adapter for every text, on %s', async (target) => {
+  const { spec } = await drawModels('rotary')
+  const prefix = 'text_model.transformer.roberta.'
+  const tensors = Object.entries(spec.tensors).map(([name, tensor]) => [prefix + name, tensor])
+  const tasks = ['retrieval.query', 'separation', 'classification']
+  const clip: ModelSpec = {
+    ...spec,
+    modelType: 'jina_clip_text',
+    tensors: Object.fromEntries(tensors) as Tensors,
+    config: {
+      hf_model_name_or_path: 'jinaai/jina-embeddings-v3',
+      // Read as the folder of that model has it, but for what stands here.
+      hf_model_config_kwargs: { ...spec.config, lora_adaptations: tasks, rotary_emb_base: 10_000 },
+      default_lora_task: 'separation',
+    },
+  }
+  expect(buildGraph(clip, target).inputs).not.toContain('adapters')
+  const chosen = ROWS.map((row) => ({ ...row, adapter: tasks.indexOf('separation') }))
+  expect(largestDifference(run(clip, target, ROWS), run(spec, target, chosen))).toBeLessThan(1e-6)
+})

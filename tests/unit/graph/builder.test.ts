@@ -23,6 +23,12 @@ function padded(b: GraphBuilder): Value {
   return b.gather(rows, b.input('padded_rows'))
 }
 
+test('an input has the sizes that the graph knows', () => {
+  const b = new GraphBuilder()
+  expect(b.input('patches', { Q: 192 }).shape).toEqual(['T', 192])
+  expect(new GraphBuilder().input('patches').shape).toEqual(['T', 'Q'])
+})
+
 test('an input asked for twice is listed once, in the order of asking', () => {
   const b = new GraphBuilder()
   const positions = b.input('positions')

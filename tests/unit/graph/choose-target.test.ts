@@ -13,6 +13,8 @@ function gpu(computeCapability: number): CudaDevice {
   return { kind: 'cuda', index: 0, name: 'Tesla T4', computeCapability, ...memory }
 }
 
+/** Reads no text. */
+const VIT = new URL('../../golden/_vision/vit/model', import.meta.url).pathname
 const STATIC = new URL('../../golden/static/static-model2vec/model', import.meta.url).pathname
 
 const OLD = gpu(75)
@@ -117,4 +119,15 @@ test('numbers that half precision cannot hold go to bf16 where the GPU has it, t
   expect(fallbackOf('cuda-bf16', NEW)).toBeUndefined()
   expect(fallbackOf('cuda-f32', OLD)).toBeUndefined()
   expect(fallbackOf('cpu-f32', CPU)).toBeUndefined()
+})
+
+test('a model that reads no text is computed in half precision, and in fp32 where int8 is asked for', async () => {
+  const spec = await openFolder(VIT)
+  expect(chooseTarget(spec, 'auto', NEW)).toEqual({ target: 'cuda-f16' })
+  expect(chooseTarget(spec, 'bf16', NEW)).toEqual({ target: 'cuda-bf16' })
+  expect(chooseTarget(spec, 'auto', CPU)).toEqual({ target: 'cpu-f32' })
+  expect(chooseTarget(spec, 'int8', CPU)).toEqual({
+    target: 'cpu-f32',
+    replaced: { used: 'fp32', reason: 'int8 is calibrated with texts, and the model reads none' },
+  })
 })

@@ -12,6 +12,19 @@ async function expectInvalid(action: () => unknown, ...parts: readonly string[])
   await expectRefusal(action, 'model_invalid', 'tiny: ', 'in config.json', ...parts)
 }
 
+test('whole numbers are read as a list or as one alone', async () => {
+  expect(reader({ depths: [2, 6] }).ints('depths', [1])).toEqual([2, 6])
+  expect(reader({ depths: 4 }).ints('depths', [1])).toEqual([4])
+  expect(reader({}).ints('depths', [2, 2])).toEqual([2, 2])
+  expect(reader({ depths: null }).ints('depths', [2, 2])).toEqual([2, 2])
+  for (const depths of [[], [1, 2, 3], [1, 10], [0], [1.5], ['2'], 'two', {}])
+    await expectInvalid(
+      () => reader({ depths }).ints('depths', [1], { entries: 2, most: 9 }),
+      `depths in config.json is ${JSON.stringify(depths)}`,
+      '1 to 2 whole numbers of at least 1 and at most 9',
+    )
+})
+
 test('a whole number is read as it is', () => {
   expect(reader({ hidden_size: 384 }).int('hidden_size')).toBe(384)
   expect(reader({ layers: 0 }).int('layers', undefined, 0)).toBe(0)

@@ -153,6 +153,7 @@ function groupQueryAttention(): Case {
 
 function multiHeadAttention(): Case {
   const x = f32('B', 'S', 20)
+  const even = f32('B', 9, 20)
   const attributes: Attributes = { num_heads: { int: 2 } }
   const biased = withBiases((bias) => [x, x, x, none, i32('B'), bias], attributes, x)
   return {
@@ -160,6 +161,9 @@ function multiHeadAttention(): Case {
       { operands: [x, x, x, none, i32('B')], attributes, makes: x },
       // A bias of each row hides what is past its end.
       { operands: [x, x, x, none, none, f32('B', 1, 'S', 'S')], attributes, makes: x },
+      // No row ends before another.
+      { operands: [even, even, even], attributes, makes: even },
+      { operands: [even, even, even, none, none, f32(1, 2, 9, 9)], attributes, makes: even },
       ...biased.right,
     ],
     wrong: [
@@ -172,6 +176,7 @@ function multiHeadAttention(): Case {
       { operands: [x, x, x, none, f32('B')], attributes, says: 'the lengths must be an i32 vector' },
       { operands: [x, x, x, none, i32('B', 1)], attributes, says: 'the lengths must be an i32 vector' },
       { operands: [x, x, x], attributes, says: 'missing' },
+      { operands: [even, even, even, none, none, f32(1, 2, 8, 8)], attributes, says: '8 is not 9' },
       { operands: [x, none, x, none, i32('B')], attributes, says: 'missing' },
       ...biased.wrong,
     ],
