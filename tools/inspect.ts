@@ -12,12 +12,14 @@ import { openFolder } from '../src/model/open-folder.ts'
 import { openProgressBar } from '../src/model/progress-bar.ts'
 import type { ModelSpec } from '../src/model/spec.ts'
 import { describeModel } from './inspect/describe-model.ts'
+import type { SideName } from './inspect/model-report.ts'
 import { inspectModel } from './inspect/model-report.ts'
 import { MADE_LATER, writeGraph } from './inspect/write-graph.ts'
 
 const FLAGS = {
   graph: { type: 'string' },
   target: { type: 'string' },
+  side: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const
@@ -26,6 +28,7 @@ const HELP = `npm run inspect -- MODEL [flags]: what a folder, or a model of the
 
   --target NAME  look at one target: ${Object.keys(TARGETS).join(', ')}
   --graph FILE   write the graph of that target, or of the first, as ONNX for Netron; weights stay where they are
+  --side NAME    with --graph: text, image or audio, of a model that has several; the first of these by default
   --json         print the same as JSON
   --help         print this text
 
@@ -53,11 +56,15 @@ export async function inspect({ args, env, print }: InspectOptions): Promise<boo
   const [source] = positionals
   if (source === undefined || positionals.length > 1) throw new Error(HELP)
   const target = readTarget(flags.target)
+  const side = readSide(flags.side)
   const { report, graphs } = await inspectModel(await openModel(source, env), target && [target])
   print(flags.json === true ? JSON.stringify(report, undefined, 2) : describeModel(report))
   const [first] = graphs
   if (flags.graph !== undefined && first !== undefined) {
-    const [name, { graph }] = first
+    const [name, sides] = first
+    const [found] = side === undefined ? sides.values() : [sides.get(side)]
+    if (found === undefined) throw new Error(`--side: ${report.name} has ${[...sides.keys()].join(', ')}`)
+    const { graph } = found
     const made = await writeGraph(flags.graph, graph)
     const note = made === 0 ? '' : `; ${made} weights are made later, and named ${MADE_LATER}`
     const before = report.exported && ` It begins where ${report.exported.file} ends.`
@@ -70,6 +77,13 @@ export async function inspect({ args, env, print }: InspectOptions): Promise<boo
 function readTarget(name: string | undefined): TargetName | undefined {
   if (name === undefined || Object.hasOwn(TARGETS, name)) return name as TargetName | undefined
   throw new Error(`--target: "${name}" is none of ${Object.keys(TARGETS).join(', ')}`)
+}
+
+function readSide(name: string | undefined): SideName | undefined {
+  const sides: readonly SideName[] = ['text', 'image', 'audio']
+  const side = sides.find((candidate) => candidate === name)
+  if (name === undefined || side !== undefined) return side
+  throw new Error(`--side: "${name}" is none of ${sides.join(', ')}`)
 }
 
 async function openModel(source: string, env: InspectOptions['env']): Promise<ModelSpec> {

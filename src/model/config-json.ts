@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
-import { readJson } from './json-file.ts'
+import { expectForm, readJson } from './json-file.ts'
 import { QuantizationJson, expectKnownQuantization } from './quantization-json.ts'
 
 const ConfigJson = z.looseObject({
@@ -26,6 +26,24 @@ export async function readConfig(folder: string, model: string): Promise<ConfigJ
   expectPossibleCounts(config, model)
   if (config.quantization_config) expectKnownQuantization(config.quantization_config, model)
   return config
+}
+
+/**
+ * A section of it as a config.json of its own, without the defaults that a whole one has: `modelType` stands for its own. Older
+ * folders have what was given under another name besides, and that alone counts (transformers 5.23). Throws `model_invalid`.
+ */
+export function readSection(
+  config: ConfigJson,
+  section: string,
+  modelType: string,
+  model: string,
+): ConfigJson {
+  const found = config[`${section}_dict`] ?? config[section] ?? {}
+  const own = expectForm(found, z.looseObject({}), `${model}: ${section} in config.json`)
+  const whole = { ...own, model_type: modelType }
+  const read = expectForm(whole, ConfigJson, `${model}: ${section} in config.json`)
+  expectPossibleCounts(read, model)
+  return read
 }
 
 /** Settings that say how often something is there, and the most that is possible: far above what any model has. */

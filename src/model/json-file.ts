@@ -25,6 +25,11 @@ export function parseJson<S extends z.ZodType>(text: string, schema: S, name: st
   } catch (error) {
     throw new ServerError('model_invalid', `${name} is not JSON: ${messageOf(error)}`, { cause: error })
   }
+  return expectForm(json, schema, name)
+}
+
+/** A part of a JSON file, which errors call `name`. Throws `model_invalid` naming the field. */
+export function expectForm<S extends z.ZodType>(json: unknown, schema: S, name: string): z.output<S> {
   const result = schema.safeParse(json)
   if (result.success) return result.data
   const issues = result.error.issues.map(

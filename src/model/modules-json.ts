@@ -80,8 +80,8 @@ export function moduleFolder({ path, type }: RouterModule): ModuleFolder {
   }
 }
 
-/** The second is what older sparse models call it. */
-const TRANSFORMERS: ReadonlySet<string> = new Set(['Transformer', 'MLMTransformer'])
+/** The second is what older sparse models call it, the third what older models of pictures do. */
+const TRANSFORMERS: ReadonlySet<string> = new Set(['Transformer', 'MLMTransformer', 'CLIPModel'])
 const STATIC = 'StaticEmbedding'
 
 /**

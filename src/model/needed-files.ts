@@ -7,6 +7,7 @@ import { METADATA_FILE } from './stanford-colbert.ts'
 import { TOKEN_HEAD_FILE } from './token-head.ts'
 import type { ModuleFolder } from './modules-json.ts'
 import { moduleFolder, moduleFolders } from './modules-json.ts'
+import { PROCESSOR_FILES } from './read-processor.ts'
 import { ROUTER_FILES, routerModules } from './router-json.ts'
 import { TRANSFORMER_CONFIGS } from './tokenizer-files.ts'
 import { OTHER_VOCABULARIES, TOKEN_FILES, VOCABULARY_FILES } from './tokenizer-parts.ts'
@@ -88,7 +89,7 @@ async function inTransformer(
   repository: RepositoryView,
   moduleConfigs: readonly string[],
 ): Promise<NeededFiles> {
-  const extras = ['tokenizer_config.json', TEMPLATE_FILE, ...moduleConfigs]
+  const extras = ['tokenizer_config.json', TEMPLATE_FILE, ...PROCESSOR_FILES, ...moduleConfigs]
   return join([
     of(posix.join(folder, 'config.json')),
     await tokenizer(folder, repository),

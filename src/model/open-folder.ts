@@ -12,6 +12,8 @@ import { readConfig } from './config-json.ts'
 import { readJson } from './json-file.ts'
 import { readAskedReranker } from './lm-reranker.ts'
 import type { Pipeline } from './modules-json.ts'
+import { mediaLayout } from './media-layouts.ts'
+import { readMediaModel } from './media-model.ts'
 import { readLexicalHead } from './lexical-head.ts'
 import { defaultPooling, readPipeline } from './modules-json.ts'
 import { STANFORD_ARCHITECTURE } from './multi-vector-modules.ts'
@@ -82,6 +84,13 @@ export async function openFolder(
     return { ...shared, ...(await readStaticEmbedding(pipeline.transformer, name)), head }
   }
   const config = await readConfig(pipeline.transformer, name)
+  const layout = mediaLayout(config.model_type)
+  if (layout !== undefined) {
+    const { tensors, unusable } = await openWeights(pipeline.transformer)
+    expectUsable(unusable, name)
+    const { ownPrompts, ...sides } = await readMediaModel({ model: name, layout, pipeline, config, tensors })
+    return { ...shared, prompts: { ...ownPrompts, ...shared.prompts }, tensors, ...sides }
+  }
   const tokenizer = await readTokenizerSpec(pipeline.transformer, {
     model: name,
     config,

@@ -1,5 +1,9 @@
 /** What a model folder says, as plain data: it crosses to the inference thread as it is. */
+import { ServerError } from '../errors.ts'
 import type { ExportedModel } from './exported-spec.ts'
+import type { AudioTower, ImageTower } from './tower-spec.ts'
+
+export type { AudioProcessing, AudioTower, ImageProcessing, ImageTower } from './tower-spec.ts'
 
 /** I8 and F8_E4M3 are codes, which mean something with their scales only. */
 export type TensorDtype = 'F32' | 'F16' | 'BF16' | CodeDtype
@@ -251,6 +255,8 @@ export interface TokenizerSpec {
   readonly markers?: readonly string[]
   /** Rows are filled up with this token, and no token sees it: texts must end with another one. */
   readonly unseenId?: number
+  /** Shorter texts are filled up with this token to so many tokens, and the model reads it as any other. */
+  readonly fill?: { readonly id: number; readonly tokens: number }
   /** Ids must be below this, where config.json says so. */
   readonly vocabularySize?: number | undefined
   /** Tokens of one row, special tokens included; undefined where the folder names no limit. */
@@ -265,18 +271,29 @@ export interface TokenizerSpec {
 export interface ModelSpec {
   /** What errors and logs call this model. */
   readonly name: string
+  /** Of its text side; of a model that reads no text, of its tower. */
   readonly modelType: string
-  /** config.json as it is; a family reads its own settings from it. */
+  /** config.json as it is, or the section of it for texts; a family reads its own settings from it. */
   readonly config: Readonly<Record<string, unknown>>
   /** None where the model is an exported one. */
   readonly tensors: Readonly<Record<string, TensorRef>>
   readonly exported?: ExportedModel
+  /** Of its texts' vectors; without steps where it reads no text. */
   readonly head: Head
-  readonly tokenizer: TokenizerSpec
+  /** Undefined: it reads no text. */
+  readonly tokenizer: TokenizerSpec | undefined
+  readonly image?: ImageTower
+  readonly audio?: AudioTower
   readonly prompts: Readonly<Record<string, string>>
   readonly defaultPromptName: string | undefined
   /** Tasks for which its weights have adapters, in the order of these; a prompt of each task is among the prompts. */
   readonly adapters?: readonly string[]
   /** Cut every vector to this many numbers unless a request asks otherwise. */
   readonly truncateDimensions: number | undefined
+}
+
+/** Of a model that reads texts. Throws `wrong_task` for another. */
+export function tokenizerOf({ name, tokenizer }: ModelSpec): TokenizerSpec {
+  if (tokenizer === undefined) throw new ServerError('wrong_task', `${name} reads no text`)
+  return tokenizer
 }

@@ -1,7 +1,9 @@
 /** The tokens that a tokenizer adds to its vocabulary or finds whole in a text, as the files beside a vocabulary name them. */
 import { join } from 'node:path'
 import { z } from 'zod'
+import { ServerError } from '../errors.ts'
 import { readJson } from './json-file.ts'
+import type { Piece } from './post-processor.ts'
 
 /** As tokenizer.json writes it. */
 export interface AddedToken {
@@ -188,4 +190,26 @@ function number(
     })
   }
   return [...added.values()].sort((a, b) => a.id - b.id)
+}
+
+/** The tokens of a folder with this vocabulary. */
+export async function specialTokens(
+  folder: string,
+  defaults: DefaultTokens,
+  vocabulary: ReadonlyMap<string, number>,
+): Promise<SpecialTokens> {
+  const { roles, addTo } = await readSpecialTokens(folder, defaults)
+  return { roles, added: addTo(vocabulary) }
+}
+
+/** Throws `model_invalid` for a role that no token has; `file`: where it is missed. */
+export function tokenOf({ roles, added }: SpecialTokens, role: Role, file: string): Piece {
+  const content = roles[role] ?? ''
+  const token = added.find((candidate) => candidate.content === content)
+  if (token === undefined) throw lacksToken(file, role)
+  return [token.content, token.id]
+}
+
+export function lacksToken(file: string, token: string): ServerError {
+  return new ServerError('model_invalid', `${file} lacks the token ${token}`)
 }

@@ -8,7 +8,6 @@ import { ServerError } from '../errors.ts'
 import { readJson } from './json-file.ts'
 import { readNumbers } from './read-numbers.ts'
 import type { WeightFile } from './safetensors.ts'
-import { checkTokenizerJson } from './tokenizer-check/check-tokenizer.ts'
 import type { ModelSpec, TensorRef, TokenizerSpec } from './spec.ts'
 import { isCode } from './spec.ts'
 import { openWeights, ownEntry } from './weight-files.ts'
@@ -90,7 +89,6 @@ async function readTokenizer(folder: string, vocabularySize: number, model: stri
   const file = join(folder, 'tokenizer.json')
   const json = await readJson(file, TokenizerJson)
   if (json === undefined) throw new ServerError('model_invalid', `${model}: tokenizer.json is missing`)
-  await checkTokenizerJson(file)
   return {
     file,
     isBare: true,

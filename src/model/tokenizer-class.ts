@@ -40,6 +40,8 @@ const CLASS_OF_MODEL: Readonly<Record<string, string>> = {
     ]),
   ),
   albert: 'AlbertTokenizer',
+  clap_text_model: 'RobertaTokenizer',
+  clip_text_model: 'CLIPTokenizer',
   camembert: 'CamembertTokenizer',
   canine: 'CanineTokenizer',
   deberta: 'DebertaTokenizer',
@@ -54,6 +56,8 @@ const CLASS_OF_MODEL: Readonly<Record<string, string>> = {
   mt5: 'T5Tokenizer',
   qwen2: 'Qwen2Tokenizer',
   qwen3: 'Qwen2Tokenizer',
+  siglip_text_model: 'SiglipTokenizer',
+  siglip2_text_model: 'Siglip2Tokenizer',
   squeezebert: 'SqueezeBertTokenizer',
   t5: 'T5Tokenizer',
   'xlm-roberta': 'XLMRobertaTokenizer',
@@ -81,11 +85,12 @@ export function passesTokenTypes(className: string, inputs: readonly string[] | 
 }
 
 /** How a tokenizer of this class is made of vocabulary files; undefined where that is not known here. */
-export function recipeOf(className: string): 'bert' | 'mpnet' | 'roberta' | 'gpt2' | undefined {
+export function recipeOf(className: string): 'bert' | 'mpnet' | 'roberta' | 'gpt2' | 'clip' | undefined {
   const name = withoutFast(className)
   if (BERT_CLASSES.includes(name)) return 'bert'
   if (name === 'MPNetTokenizer') return 'mpnet'
   if (name === 'GPT2Tokenizer') return 'gpt2'
+  if (name === 'CLIPTokenizer') return 'clip'
   return ROBERTA_CLASSES.includes(name) ? 'roberta' : undefined
 }
 

@@ -5,7 +5,6 @@ import type { ConfigJson } from './config-json.ts'
 import { readJson } from './json-file.ts'
 import { openFile } from './open-file.ts'
 import type { TokenizerSpec, TruncationSide } from './spec.ts'
-import { checkTokenizerJson } from './tokenizer-check/check-tokenizer.ts'
 import { passesTokenTypes, tokenizerClass } from './tokenizer-class.ts'
 import type { TokenizerClass } from './tokenizer-parts.ts'
 import { readTokenizerParts } from './tokenizer-parts.ts'
@@ -78,10 +77,7 @@ async function findTokenizer(
 ): Promise<FoundTokenizer> {
   const file = join(folder, 'tokenizer.json')
   const head = await readHead(file).catch(() => undefined)
-  if (head !== undefined) {
-    await checkTokenizerJson(file)
-    return { file, head }
-  }
+  if (head !== undefined) return { file, head }
   const parts = await readTokenizerParts(folder, classes).catch((error: unknown) => {
     if (!(error instanceof ServerError)) throw error
     throw new ServerError(error.code, `${model}: ${error.message}`, { cause: error })

@@ -3,13 +3,13 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
-import { parseJson, readJson, readText } from './json-file.ts'
-import type { Piece } from './post-processor.ts'
-import { bertTemplate, framedTemplate } from './post-processor.ts'
+import { makeByteLevel } from './byte-level-tokenizer.ts'
+import { readJson, readText } from './json-file.ts'
+import { bertTemplate } from './post-processor.ts'
 import { makePieceTokenizer } from './sentencepiece/make-tokenizer.ts'
 import { PIECE_RECIPES } from './sentencepiece/recipes.ts'
-import type { DefaultTokens, Role, SpecialTokens } from './special-tokens.ts'
-import { ROBERTA_TOKENS, readSpecialTokens } from './special-tokens.ts'
+import type { DefaultTokens } from './special-tokens.ts'
+import { ROBERTA_TOKENS, lacksToken, specialTokens, tokenOf } from './special-tokens.ts'
 import { pieceClass, recipeOf } from './tokenizer-class.ts'
 
 /** Files that tokenizers are made of, beside those that tokenizer-files.ts reads anyway. */
@@ -35,7 +35,7 @@ const Settings = z.looseObject({
   add_eos_token: z.boolean().nullish(),
 })
 
-const Vocabulary = z.record(z.string(), z.int().nonnegative())
+export type TokenizerSettings = z.infer<typeof Settings>
 
 export interface TokenizerParts {
   /** The vocabulary's absolute path. */
@@ -75,13 +75,13 @@ interface MadeTokenizer {
 async function readVocabulary(folder: string, className: string): Promise<MadeTokenizer | undefined> {
   const recipe = recipeOf(className)
   if (recipe === undefined) return undefined
-  const isByteLevel = recipe === 'roberta' || recipe === 'gpt2'
+  const isByteLevel = recipe === 'roberta' || recipe === 'gpt2' || recipe === 'clip'
   const file = join(folder, isByteLevel ? 'vocab.json' : 'vocab.txt')
   const text = await readText(file)
   if (text === undefined) return undefined
   const settings = (await readJson(join(folder, 'tokenizer_config.json'), Settings)) ?? {}
   const content = isByteLevel
-    ? await makeByteLevel(folder, text, { settings, isGpt2: recipe === 'gpt2' })
+    ? await makeByteLevel(folder, text, { settings, recipe })
     : await makeWordPiece(folder, text, { settings, isMpnet: recipe === 'mpnet' })
   return { file, content }
 }
@@ -107,7 +107,7 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 interface WordPieceOptions {
-  readonly settings: z.infer<typeof Settings>
+  readonly settings: TokenizerSettings
   readonly isMpnet: boolean
 }
 
@@ -117,12 +117,6 @@ const BERT_TOKENS: DefaultTokens = {
   pad_token: '[PAD]',
   cls_token: '[CLS]',
   mask_token: '[MASK]',
-}
-
-const GPT2_TOKENS: DefaultTokens = {
-  bos_token: '<|endoftext|>',
-  eos_token: '<|endoftext|>',
-  unk_token: '<|endoftext|>',
 }
 
 /** Its mask takes the blank before it. */
@@ -136,8 +130,8 @@ async function makeWordPiece(folder: string, text: string, { settings, isMpnet }
   const vocabulary = readLines(text)
   const tokens = await specialTokens(folder, isMpnet ? MPNET_TOKENS : BERT_TOKENS, vocabulary)
   const unknown = tokens.roles.unk_token ?? '[UNK]'
-  if (!vocabulary.has(unknown)) throw lacks('vocab.txt', unknown)
-  const [cls, sep] = [find(tokens, 'cls_token', 'vocab.txt'), find(tokens, 'sep_token', 'vocab.txt')]
+  if (!vocabulary.has(unknown)) throw lacksToken('vocab.txt', unknown)
+  const [cls, sep] = [tokenOf(tokens, 'cls_token', 'vocab.txt'), tokenOf(tokens, 'sep_token', 'vocab.txt')]
   return {
     added_tokens: tokens.added,
     normalizer: {
@@ -162,92 +156,8 @@ async function makeWordPiece(folder: string, text: string, { settings, isMpnet }
   }
 }
 
-interface ByteLevelOptions {
-  readonly settings: z.infer<typeof Settings>
-  readonly isGpt2: boolean
-}
-
-async function makeByteLevel(folder: string, text: string, { settings, isGpt2 }: ByteLevelOptions) {
-  const merges = await readText(join(folder, 'merges.txt'))
-  if (merges === undefined)
-    throw new ServerError('model_invalid', 'vocab.json needs merges.txt beside it, which is missing')
-  const vocabulary = new Map(Object.entries(parseJson(text, Vocabulary, 'vocab.json')))
-  const tokens = await specialTokens(folder, isGpt2 ? GPT2_TOKENS : ROBERTA_TOKENS, vocabulary)
-  const addsPrefix = settings.add_prefix_space ?? false
-  const byteLevel = { type: 'ByteLevel', trim_offsets: true, use_regex: true }
-  return {
-    added_tokens: tokens.added,
-    normalizer: null,
-    pre_tokenizer: { ...byteLevel, add_prefix_space: addsPrefix },
-    post_processor: isGpt2 ? gpt2Template(tokens, settings) : robertaProcessing(tokens, settings),
-    decoder: { ...byteLevel, add_prefix_space: true },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: '',
-      end_of_word_suffix: '',
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab: Object.fromEntries(vocabulary),
-      merges: readMerges(merges, vocabulary),
-    },
-  }
-}
-
-function robertaProcessing(tokens: SpecialTokens, settings: z.infer<typeof Settings>) {
-  return {
-    type: 'RobertaProcessing',
-    sep: find(tokens, 'sep_token', 'vocab.json'),
-    cls: find(tokens, 'cls_token', 'vocab.json'),
-    trim_offsets: settings.trim_offsets ?? true,
-    add_prefix_space: settings.add_prefix_space ?? false,
-  }
-}
-
-function gpt2Template(tokens: SpecialTokens, settings: z.infer<typeof Settings>) {
-  return framedTemplate(
-    settings.add_bos_token === true ? find(tokens, 'bos_token', 'vocab.json') : undefined,
-    settings.add_eos_token === true ? find(tokens, 'eos_token', 'vocab.json') : undefined,
-  )
-}
-
 /** One token a line; blanks at its end are no part of it. */
 function readLines(text: string): ReadonlyMap<string, number> {
   const lines = text.replace(/\n$/, '').split('\n')
   return new Map(lines.map((line, index) => [line.replace(/\p{White_Space}+$/u, ''), index]))
-}
-
-/** Pairs, the first joined first. The library refuses a merge of unknown tokens too, but does not say in which file. */
-function readMerges(text: string, vocabulary: ReadonlyMap<string, number>): readonly (readonly string[])[] {
-  const lines = text.split(/\r?\n/)
-  if (lines.at(-1) === '') lines.pop()
-  return lines.flatMap((line, index) => {
-    if (line.startsWith('#version')) return []
-    const pair = line.split(' ')
-    if (pair.length === 2 && [...pair, pair.join('')].every((token) => vocabulary.has(token))) return [pair]
-    const problem = pair.length === 2 ? 'joins tokens that vocab.json lacks' : 'is no pair of tokens'
-    throw new ServerError('model_invalid', `merges.txt: line ${index + 1} ${problem}`)
-  })
-}
-
-async function specialTokens(
-  folder: string,
-  defaults: DefaultTokens,
-  vocabulary: ReadonlyMap<string, number>,
-): Promise<SpecialTokens> {
-  const { roles, addTo } = await readSpecialTokens(folder, defaults)
-  return { roles, added: addTo(vocabulary) }
-}
-
-function find({ roles, added }: SpecialTokens, role: Role, file: string): Piece {
-  const content = roles[role] ?? ''
-  const token = added.find((candidate) => candidate.content === content)
-  if (token === undefined) throw lacks(file, role)
-  return [token.content, token.id]
-}
-
-function lacks(file: string, token: string): ServerError {
-  return new ServerError('model_invalid', `${file} lacks the token ${token}`)
 }

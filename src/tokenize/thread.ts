@@ -4,6 +4,7 @@ import type { Answer } from '../base/thread-server.ts'
 import { serveCalls } from '../base/thread-server.ts'
 import { ServerError, messageOf } from '../errors.ts'
 import type { TokenizerSpec } from '../model/spec.ts'
+import { checkTokenizerJson } from '../model/tokenizer-check/check-tokenizer.ts'
 import { chunkRow } from './chunk-row.ts'
 import type { Wanted } from './encode-long.ts'
 import { encodeText, encodeTexts } from './encode-long.ts'
@@ -95,7 +96,7 @@ serveCalls<TokenizeCalls>({
 })
 
 async function open(spec: TokenizerSpec): Promise<OpenTokenizer> {
-  const native = read(spec)
+  const native = await read(spec)
   // A file may carry a limit and fixed padding of its own; the model's pipeline overrides both.
   native.disableTruncation()
   native.disablePadding()
@@ -114,7 +115,9 @@ async function open(spec: TokenizerSpec): Promise<OpenTokenizer> {
   return { native, template, promptLengths, prompted }
 }
 
-function read({ file, content }: TokenizerSpec): Tokenizer {
+async function read({ file, content }: TokenizerSpec): Promise<Tokenizer> {
+  // What we make ourselves of a vocabulary needs no check.
+  if (content === undefined) await checkTokenizerJson(file)
   try {
     return content === undefined ? Tokenizer.fromFile(file) : Tokenizer.fromString(content)
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { ModelReport, TargetReport } from './model-report.ts'
+import type { TowerReport } from './tower-report.ts'
 
 const LABEL_WIDTH = 13
 /** Names of tensors that nothing uses, of which a language model's head may bring hundreds. */
@@ -9,16 +10,17 @@ export function describeModel(report: ModelReport): string {
   const { name, problems } = report
   const rows: (readonly [string, string])[] = [
     ['Model', name],
-    ['Family', describeFamily(report)],
+    ...(report.head.length === 0 ? [] : [['Family', describeFamily(report)] as const]),
     ...describeExported(report),
+    ...report.towers.flatMap(describeTower),
     ...labelled('Head', report.head),
     ...describeOutput(report),
-    ...labelled('Prompts', describePrompts(report)),
+    ...(report.head.length === 0 ? [] : labelled('Prompts', describePrompts(report))),
     ...(report.adapters.length === 0 ? [] : [['Adapters', report.adapters.join(', ')] as const]),
     ...describeTokenizer(report),
     ...describeStored(report),
     ...labelled('Memory', report.targets.map(describeTarget)),
-    ...(report.output === undefined ? [] : describeUse(report)),
+    ...(isBuilt(report) ? describeUse(report) : []),
   ]
   const lines = rows.map(([label, text]) => `${label.padEnd(LABEL_WIDTH)}  ${text}`)
   const verdict =
@@ -32,6 +34,26 @@ export function describeModel(report: ModelReport): string {
 /** The label stands before the first line alone. */
 function labelled(label: string, lines: readonly string[]): (readonly [string, string])[] {
   return lines.map((line, index) => [index === 0 ? label : '', line])
+}
+
+/** Whether there is a graph, of whatever side. */
+function isBuilt({ output, towers }: ModelReport): boolean {
+  return output !== undefined || towers.some(({ width }) => width !== undefined)
+}
+
+function describeTower(tower: TowerReport): (readonly [string, string])[] {
+  const { modality, modelType, probe, steps, processing, width, maxTokens } = tower
+  const [label, one] = modality === 'image' ? ['Pictures', 'picture'] : ['Sound', 'sound']
+  const sizes =
+    width === undefined || maxTokens === undefined
+      ? []
+      : [`${count(width)} numbers a ${one}, of at most ${count(maxTokens)} tokens`]
+  const lines = [
+    `${modelType}, told by ${probe}`,
+    processing,
+    ...(steps.length > 0 ? [steps.join('; ')] : []),
+  ]
+  return labelled(label, [...lines, ...sizes])
 }
 
 function describeOutput({ output }: ModelReport): (readonly [string, string])[] {

@@ -3,6 +3,7 @@ import type { Device } from '../../src/devices/device.ts'
 import { CPU } from '../../src/devices/device.ts'
 import { messageOf } from '../../src/errors.ts'
 import { buildGraph } from '../../src/graph/build.ts'
+import { buildTower } from '../../src/graph/build-tower.ts'
 import { chooseTarget } from '../../src/graph/choose-target.ts'
 import type { CompiledGraph } from '../../src/graph/contract.ts'
 import { findFamily } from '../../src/graph/families/registry.ts'
@@ -14,6 +15,8 @@ import type { ExportedReport } from './exported-report.ts'
 import { reportExported } from './exported-report.ts'
 import type { TokenizerReport } from './read-tokenizer.ts'
 import { readTokenizer } from './read-tokenizer.ts'
+import type { Modality, TowerReport } from './tower-report.ts'
+import { MODALITIES, reportTower } from './tower-report.ts'
 import type { WeightMemory } from './weight-memory.ts'
 import { weightMemory } from './weight-memory.ts'
 
@@ -22,6 +25,9 @@ export interface ModelReport {
   readonly modelType: string
   /** The tensor by which the family was told; undefined: it is unknown. */
   readonly probe: string | undefined
+  /** What reads pictures or sound. */
+  readonly towers: readonly TowerReport[]
+  /** Of texts; empty where the model reads none. */
   readonly head: readonly string[]
   readonly prompts: Readonly<Record<string, string>>
   readonly defaultPrompt: string | undefined
@@ -30,8 +36,9 @@ export interface ModelReport {
   readonly stored: StoredWeights
   /** Undefined: the folder has weights. */
   readonly exported: ExportedReport | undefined
+  /** Undefined: it cannot be read, or the model reads no text. */
   readonly tokenizer: TokenizerReport | undefined
-  /** Undefined: no graph could be built. */
+  /** Of texts. Undefined: no graph could be built, or the model reads none. */
   readonly output: OutputReport | undefined
   readonly targets: readonly TargetReport[]
   /** Of a kind of device, what it would run with `DTYPES=auto`. */
@@ -77,9 +84,13 @@ const DEVICES: Readonly<Record<string, Device>> = {
 
 export interface Inspection {
   readonly report: ModelReport
-  /** Those that could be built. */
-  readonly graphs: ReadonlyMap<TargetName, CompiledGraph>
+  /** Those that could be built, with all sides of the model. */
+  readonly graphs: ReadonlyMap<TargetName, SideGraphs>
 }
+
+export type SideName = 'text' | Modality
+/** In the order of the sides: texts come first. */
+export type SideGraphs = ReadonlyMap<SideName, CompiledGraph>
 
 /** Resolves whatever is wrong with the model: `problems` tells it. `targets`: those that are tried. */
 export async function inspectModel(
@@ -90,16 +101,21 @@ export async function inspectModel(
   const note = (error: unknown): undefined => {
     problems.add(messageOf(error))
   }
-  const graphs = new Map<TargetName, CompiledGraph>()
+  const graphs = new Map<TargetName, SideGraphs>()
   const rows = targets.map((target) => tryTarget(spec, target, graphs))
-  const tokenizer = await readTokenizer(spec.tokenizer).catch(note)
+  const readsText = spec.tokenizer !== undefined
+  const tokenizer = spec.tokenizer && (await readTokenizer(spec.tokenizer).catch(note))
   for (const problem of problemsOf(rows)) problems.add(problem)
-  const [graph] = graphs.values()
+  const [sides] = graphs.values()
+  const graph = sides?.get('text')
   const report = {
     name: spec.name,
     modelType: spec.modelType,
-    probe: spec.exported === undefined ? attempt(() => findFamily(spec).probe, note) : undefined,
-    head: describeHead(spec.head),
+    probe: readsText && spec.exported === undefined ? attempt(() => findFamily(spec).probe, note) : undefined,
+    towers: MODALITIES.flatMap(
+      (modality) => attempt(() => reportTower(spec, modality, sides?.get(modality)), note) ?? [],
+    ),
+    head: readsText ? describeHead(spec.head) : [],
     prompts: promptsOf(spec),
     defaultPrompt: spec.defaultPromptName,
     adapters: spec.adapters ?? [],
@@ -112,7 +128,7 @@ export async function inspectModel(
       const target = attempt(() => chooseTarget(spec, 'auto', facts).target, note)
       return target === undefined ? [] : [{ device, target }]
     }),
-    unusedTensors: graph?.unusedTensors ?? [],
+    unusedTensors: unusedByAll(sides),
     problems: [...problems],
   }
   return { report, graphs }
@@ -124,27 +140,38 @@ function targetsOf({ exported }: ModelSpec): TargetName[] {
   return exported === undefined ? names : names.filter((name) => name.endsWith('-f32'))
 }
 
-function tryTarget(
-  spec: ModelSpec,
-  target: TargetName,
-  graphs: Map<TargetName, CompiledGraph>,
-): TargetReport {
+function tryTarget(spec: ModelSpec, target: TargetName, graphs: Map<TargetName, SideGraphs>): TargetReport {
   const { provider, dtype: own } = TARGETS[target]
   const dtype = spec.exported?.dtype ?? own
   try {
-    const compiled = buildGraph(spec, target)
-    graphs.set(target, compiled)
-    return { target, provider, dtype, weights: memoryOf(spec, compiled), problem: undefined }
+    const sides = buildSides(spec, target)
+    graphs.set(target, sides)
+    return { target, provider, dtype, weights: memoryOf(spec, sides), problem: undefined }
   } catch (error) {
     return { target, provider, dtype, weights: undefined, problem: messageOf(error) }
   }
 }
 
+function buildSides(spec: ModelSpec, target: TargetName): SideGraphs {
+  const sides = new Map<SideName, CompiledGraph>()
+  if (spec.tokenizer !== undefined) sides.set('text', buildGraph(spec, target))
+  for (const modality of MODALITIES)
+    if (spec[modality] !== undefined) sides.set(modality, buildTower(spec, modality, target))
+  return sides
+}
+
 /** An exported model's weights are taken for what the file holds: what ONNX Runtime makes of them only a session would tell. */
-function memoryOf(spec: ModelSpec, { graph }: CompiledGraph): WeightMemory {
-  const own = weightMemory(graph)
+function memoryOf(spec: ModelSpec, sides: SideGraphs): WeightMemory {
   const { bytes = 0 } = reportExported(spec) ?? {}
-  return { bytes: own.bytes + bytes, asStored: own.asStored + bytes }
+  const own = [...sides.values()].map(({ graph }) => weightMemory(graph))
+  const sum = (key: keyof WeightMemory) => own.reduce((total, memory) => total + memory[key], bytes)
+  return { bytes: sum('bytes'), asStored: sum('asStored') }
+}
+
+/** Each side has no use for the tensors of the others. */
+function unusedByAll(sides: SideGraphs | undefined): readonly string[] {
+  const [first, ...others] = [...(sides?.values() ?? [])].map(({ unusedTensors }) => unusedTensors)
+  return (first ?? []).filter((tensor) => others.every((unused) => unused.includes(tensor)))
 }
 
 /** What every target refuses is told once, what some refuse with their names. */
@@ -169,7 +196,7 @@ function outputOf(spec: ModelSpec, graph: CompiledGraph): OutputReport {
     width: widthOf(head, vectorWidth),
     truncatedTo: truncateDimensions,
     tokenWidth,
-    maxTokens: Math.min(ownTokens ?? tokenizer.maxTokens ?? Infinity, maxTokens),
+    maxTokens: Math.min(ownTokens ?? tokenizer?.maxTokens ?? Infinity, maxTokens),
     vocabularySize,
   }
 }
@@ -179,10 +206,10 @@ function widthOf(head: ModelSpec['head'], vectorWidth: number): number {
   return head.kind === 'classification' ? head.labels.length : vectorWidth
 }
 
-function storedWeights({ tensors, head }: ModelSpec): StoredWeights {
+function storedWeights({ tensors, head, image, audio }: ModelSpec): StoredWeights {
   // Pipelines of one head share modules, and names may share numbers.
   const byPlace = new Map<string, TensorRef>()
-  for (const tensor of [...Object.values(tensors), ...tensorsOf(head)])
+  for (const tensor of [...Object.values(tensors), ...tensorsOf({ head, image, audio })])
     byPlace.set(`${tensor.file}:${tensor.byteOffset} ${tensor.shape.join()}`, tensor)
   const all = [...byPlace.values()]
   const dtypes: Record<string, number> = {}

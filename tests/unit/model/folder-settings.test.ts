@@ -147,7 +147,7 @@ test.each([
         'tokenizer_config.json': { model_max_length: tokenizer },
       },
     )
-    expect(spec.tokenizer.maxTokens).toBe(limit)
+    expect(spec.tokenizer?.maxTokens).toBe(limit)
   },
 )
 
@@ -190,5 +190,5 @@ test.each([
   ],
 ])('a text is cut at %s', async (_, config, tokenizer, side) => {
   const files = { 'tokenizer_config.json': config, 'tokenizer.json': tokenizer }
-  expect((await open(EMBEDDER, {}, files)).tokenizer.truncationSide).toBe(side)
+  expect((await open(EMBEDDER, {}, files)).tokenizer?.truncationSide).toBe(side)
 })

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { ErrorCode } from '../../../src/errors.ts'
 import { buildGraph } from '../../../src/graph/build.ts'
+import { buildTower } from '../../../src/graph/build-tower.ts'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
 import { expectRefusal } from './expect-refusal.ts'
@@ -23,8 +24,12 @@ afterAll(() => tokenizers.close())
 /** All that happens to a folder before its session is made. */
 async function load(folder: string): Promise<void> {
   const spec = await openFolder(folder)
-  buildGraph(spec, 'cpu-f32')
-  await tokenizers.open(spec.tokenizer)
+  if (spec.tokenizer !== undefined) {
+    buildGraph(spec, 'cpu-f32')
+    await tokenizers.open(spec.tokenizer)
+  }
+  if (spec.image !== undefined) buildTower(spec, 'image', 'cpu-f32')
+  if (spec.audio !== undefined) buildTower(spec, 'audio', 'cpu-f32')
 }
 
 const EMBEDDER = 'bert-dense-tanh'

@@ -126,3 +126,24 @@ test('where there is no tokenizer.json, a model of SentencePiece is asked for wi
   const whole = await neededFiles(repository({ ...files, 'tokenizer.json': {} }))
   expect(whole.files).not.toContain('spiece.model')
 })
+
+test('what says how pictures and sound are prepared is fetched, under either name', async () => {
+  const own = { 'preprocessor_config.json': {}, 'tokenizer.json': {}, 'model.safetensors': {} }
+  expect((await neededFiles(repository(own))).files).toContain('preprocessor_config.json')
+  const nested = { ...own, 'processor_config.json': {} }
+  expect((await neededFiles(repository(nested))).files).toContain('processor_config.json')
+  expect((await neededFiles(repository(own))).files).not.toContain('processor_config.json')
+})
+
+test('of an older pipeline with pictures, the folder of its model is fetched', async () => {
+  const files = {
+    'modules.json': [{ path: '0_CLIPModel', type: `${OF}.CLIPModel` }],
+    '0_CLIPModel/preprocessor_config.json': {},
+    '0_CLIPModel/vocab.json': {},
+    '0_CLIPModel/merges.txt': {},
+    '0_CLIPModel/pytorch_model.bin': {},
+  }
+  const { files: needed } = await neededFiles(repository(files))
+  const { 'modules.json': _, ...inner } = files
+  expect(needed).toEqual(expect.arrayContaining([...Object.keys(inner), '0_CLIPModel/config.json']))
+})

@@ -131,13 +131,6 @@ test('a folder without a table or without a tokenizer is refused', async () => {
     'table/model.safetensors': safetensors({ embeddings: EMBEDDINGS }),
   })
   await expectRefusal(() => openFolder(mute), 'model_invalid', 'tokenizer.json is missing')
-  const normalizer = { type: 'Precompiled', precompiled_charsmap: 'AAAA' }
-  const broken = await makeFolder({
-    'modules.json': MODULES,
-    'table/tokenizer.json': { normalizer },
-    'table/model.safetensors': safetensors({ embeddings: EMBEDDINGS }),
-  })
-  await expectRefusal(() => openFolder(broken), 'model_invalid', 'tokenizer.json has rules of normalization')
 })
 
 test('of a repository only the table and the tokenizer are fetched', async () => {

@@ -201,11 +201,11 @@ test.each<readonly [string, ErrorCode, Files, object, string]>([
     'BertJapaneseTokenizer is not made of vocab.txt',
   ],
   [
-    'a vocabulary of CLIP',
+    'a vocabulary of Blenderbot',
     'model_unsupported',
     BYTE_FILES,
-    { tokenizer_class: 'CLIPTokenizer' },
-    'CLIPTokenizer is not made of vocab.json',
+    { tokenizer_class: 'BlenderbotTokenizer' },
+    'BlenderbotTokenizer is not made of vocab.json',
   ],
   [
     'a vocabulary of no class',

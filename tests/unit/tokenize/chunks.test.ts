@@ -2,6 +2,7 @@
 import { Tokenizer as NativeTokenizer } from 'tokenizers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openFolder } from '../../../src/model/open-folder.ts'
+import { tokenizerOf } from '../../../src/model/spec.ts'
 import type { RowOptions, Tokenizer, TokenizedChunks } from '../../../src/tokenize/tokenizer.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
 import { BUNDLED_MODEL } from '../../open-model.ts'
@@ -25,7 +26,7 @@ native.disablePadding()
 const threads = new TokenizerThread()
 let tokenizer: Tokenizer
 beforeAll(async () => {
-  tokenizer = await threads.open((await openFolder(BUNDLED_MODEL)).tokenizer)
+  tokenizer = await threads.open(tokenizerOf(await openFolder(BUNDLED_MODEL)))
 })
 afterAll(() => threads.close())
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readFile } from 'node:fs/promises'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import type { TokenizerSpec } from '../../../src/model/spec.ts'
+import { tokenizerOf } from '../../../src/model/spec.ts'
 import type { RowOptions } from '../../../src/tokenize/tokenizer.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
 import { BUNDLED_MODEL } from '../../open-model.ts'
@@ -19,7 +20,7 @@ const OPTIONS: RowOptions = {
 const threads = new TokenizerThread()
 let spec: TokenizerSpec
 beforeAll(async () => {
-  spec = (await openFolder(BUNDLED_MODEL)).tokenizer
+  spec = tokenizerOf(await openFolder(BUNDLED_MODEL))
 })
 afterAll(() => threads.close())
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Tokenizer as NativeTokenizer } from 'tokenizers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TokenizerSpec } from '../../../src/model/spec.ts'
+import { tokenizerOf } from '../../../src/model/spec.ts'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import type { RowOptions, TokenizedRows, Tokenizer } from '../../../src/tokenize/tokenizer.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
@@ -30,7 +31,7 @@ let mxbai: Tokenizer
 let native: NativeTokenizer
 beforeAll(async () => {
   const open = async (name: string): Promise<TokenizerSpec> =>
-    (await openFolder(join(GOLDEN, name, 'model'))).tokenizer
+    tokenizerOf(await openFolder(join(GOLDEN, name, 'model')))
   const spec = await open('qwen3-reranker')
   qwen = await threads.open(spec)
   mxbai = await threads.open(await open('mxbai-rerank'))
@@ -69,7 +70,7 @@ test('texts may hold the marks of the prompt', async () => {
 })
 
 test('blanks at the ends of texts are left out where the model’s authors leave them out, and else kept', async () => {
-  const zerank = await threads.open((await openFolder(join(GOLDEN, 'zerank', 'model'))).tokenizer)
+  const zerank = await threads.open(tokenizerOf(await openFolder(join(GOLDEN, 'zerank', 'model'))))
   expect(await read(await pair(zerank, [' q\n', '\n d ']))).toContain(
     'system\nq<|im_end|>\n<|im_start|>user\nd<',
   )
@@ -77,7 +78,7 @@ test('blanks at the ends of texts are left out where the model’s authors leave
 })
 
 test('an instruction that a prompt has no place for goes before the query', async () => {
-  const zerank = await threads.open((await openFolder(join(GOLDEN, 'zerank', 'model'))).tokenizer)
+  const zerank = await threads.open(tokenizerOf(await openFolder(join(GOLDEN, 'zerank', 'model'))))
   expect(await read(await pair(zerank, ['q', 'd'], { instruction: 'Judge:' }))).toContain('system\nJudge: q<')
 })
 
@@ -208,7 +209,7 @@ test('an instruction that leaves no room for texts is refused', async () => {
 })
 
 test('a model whose prompt alone fills its rows is refused when it is opened', async () => {
-  const { tokenizer } = await openFolder(join(GOLDEN, 'qwen3-reranker', 'model'))
+  const tokenizer = tokenizerOf(await openFolder(join(GOLDEN, 'qwen3-reranker', 'model')))
   await expect(threads.open({ ...tokenizer, maxTokens: 50 })).rejects.toMatchObject({
     code: 'model_invalid',
     message: expect.stringContaining('leaves no room in rows of 50'),

@@ -2,6 +2,7 @@
 import { Tokenizer as NativeTokenizer } from 'tokenizers'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openFolder } from '../../../src/model/open-folder.ts'
+import { tokenizerOf } from '../../../src/model/spec.ts'
 import type { Token } from '../../../src/task.ts'
 import type { Tokenizer } from '../../../src/tokenize/tokenizer.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
@@ -18,8 +19,8 @@ const threads = new TokenizerThread()
 let tokenizer: Tokenizer
 let small: Tokenizer
 beforeAll(async () => {
-  tokenizer = await threads.open((await openFolder(BUNDLED_MODEL)).tokenizer)
-  small = await threads.open((await openFolder(SMALL_MODEL)).tokenizer)
+  tokenizer = await threads.open(tokenizerOf(await openFolder(BUNDLED_MODEL)))
+  small = await threads.open(tokenizerOf(await openFolder(SMALL_MODEL)))
 })
 afterAll(() => threads.close())
 
@@ -189,7 +190,7 @@ describe('a thread that dies', () => {
   async function openMortal(): Promise<Tokenizer> {
     vi.stubEnv('THREAD_DIES', 'yes')
     mortal = new TokenizerThread(FILE)
-    return mortal.open((await openFolder(SMALL_MODEL)).tokenizer)
+    return mortal.open(tokenizerOf(await openFolder(SMALL_MODEL)))
   }
 
   const CALLS: Readonly<Record<string, (opened: Tokenizer) => Promise<unknown>>> = {

@@ -2,6 +2,7 @@
 import { Tokenizer as NativeTokenizer } from 'tokenizers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ModelSpec } from '../../../src/model/spec.ts'
+import { tokenizerOf } from '../../../src/model/spec.ts'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import type { RowOptions, Tokenizer } from '../../../src/tokenize/tokenizer.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
@@ -28,7 +29,7 @@ let spec: ModelSpec
 let tokenizer: Tokenizer
 beforeAll(async () => {
   spec = await openFolder(BUNDLED_MODEL)
-  tokenizer = await threads.open(spec.tokenizer)
+  tokenizer = await threads.open(tokenizerOf(spec))
 })
 afterAll(() => threads.close())
 
@@ -265,7 +266,7 @@ describe('pairs of long texts', () => {
 
 test('a tokenizer whose thread was closed takes no more texts', async () => {
   const closed = new TokenizerThread()
-  const opened = await closed.open(spec.tokenizer)
+  const opened = await closed.open(tokenizerOf(spec))
   await closed.close()
   await expect(opened.texts(['a'], NO_PROMPT, OPTIONS)).rejects.toMatchObject({ code: 'stopping' })
 })

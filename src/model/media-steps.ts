@@ -1,0 +1,83 @@
+/** The projections behind the sides of a model, by the names that transformers gives their tensors. */
+import { ServerError } from '../errors.ts'
+import type { ConfigJson } from './config-json.ts'
+import type { ProjectionLayout, SideLayout } from './media-layouts.ts'
+import { showValue } from './show-value.ts'
+import type { Activation, EmbeddingStep, TensorRef } from './spec.ts'
+import { isCode } from './spec.ts'
+import { ownEntry } from './weight-files.ts'
+
+/** As transformers calls them; those of which nothing is said are ReLU. */
+const PROJECTION_ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  relu: 'relu',
+  gelu: 'gelu',
+  silu: 'silu',
+  tanh: 'tanh',
+}
+
+interface Facts {
+  readonly model: string
+  readonly tensors: Readonly<Record<string, TensorRef>>
+}
+
+/**
+ * What a side does with its pooled vector. Throws `model_invalid` for tensors that are missing or do not fit, `model_unsupported`
+ * for an activation that we lack.
+ */
+export function readSteps(
+  { tensors, model }: Facts,
+  { steps }: SideLayout,
+  settings: ConfigJson,
+): EmbeddingStep[] {
+  return steps.flatMap((step): readonly EmbeddingStep[] => {
+    if (step.kind === 'pooling') return [step]
+    // A side that is saved alone has no name of its own in front.
+    const names = [step.tensor, step.tensor.replace(/^text_model\./, '')]
+    const name = names.find((candidate) => ownEntry(tensors, `${candidate}.weight`) !== undefined)
+    if (name === undefined && step.isOptional) return []
+    const { weight, bias } = readLinear(tensors, { ...step, tensor: name ?? step.tensor }, model)
+    return [{ kind: 'dense', weight, bias, activation: activationOf(step, settings, model) }]
+  })
+}
+
+function readLinear(
+  tensors: Readonly<Record<string, TensorRef>>,
+  { tensor, hasBias }: ProjectionLayout,
+  model: string,
+): { weight: TensorRef; bias: TensorRef | undefined } {
+  const weight = ownEntry(tensors, `${tensor}.weight`)
+  const bias = hasBias ? ownEntry(tensors, `${tensor}.bias`) : undefined
+  const isMatrix = weight?.shape.length === 2 && !isCode(weight.dtype)
+  const fits = !hasBias || (bias?.shape.join() === String(weight?.shape[0]) && !isCode(bias.dtype))
+  if (weight !== undefined && isMatrix && fits) return { weight, bias }
+  const wanted = `a matrix ${tensor}.weight${hasBias ? ` with ${tensor}.bias` : ''} of F32, F16 or BF16`
+  const found = weight === undefined ? '' : `; the weight is [${weight.shape.join(', ')}] ${weight.dtype}`
+  throw new ServerError('model_invalid', `${model}: there is no ${wanted}${found}`)
+}
+
+function activationOf({ activation }: ProjectionLayout, settings: ConfigJson, model: string): Activation {
+  if (activation !== 'named') return activation
+  const named = settings['projection_hidden_act'] ?? 'relu'
+  const found = typeof named === 'string' && ownEntry(PROJECTION_ACTIVATIONS, named)
+  if (found) return found
+  const supported = Object.keys(PROJECTION_ACTIVATIONS).join(', ')
+  throw new ServerError(
+    'model_unsupported',
+    `${model}: projection_hidden_act in config.json is ${showValue(named)}; supported are ${supported}`,
+  )
+}
+
+/** Throws `model_invalid` where sides end in projections to vectors of different lengths. */
+export function expectOneSpace(
+  sides: Readonly<Record<string, readonly EmbeddingStep[] | undefined>>,
+  model: string,
+): void {
+  const widths = Object.entries(sides).flatMap(([side, steps]) => {
+    const last = steps?.findLast((step) => step.kind === 'dense')
+    return last?.kind === 'dense' ? [[side, last.weight.shape[0]] as const] : []
+  })
+  const other = widths.find(([, width]) => width !== widths[0]?.[1])
+  if (other === undefined) return
+  const list = widths.map(([side, width]) => `${side} ${width}`).join(', ')
+  throw new ServerError('model_invalid', `${model}: its sides have vectors of different lengths: ${list}`)
+}
