@@ -21,6 +21,7 @@ export const GROUPS = [
   'queue-worker',
   'heartbeat',
   'batch-size',
+  'media',
 ] as const
 export type Group = (typeof GROUPS)[number]
 
@@ -57,7 +58,7 @@ export const CACHE = fileURLToPath(new URL('../.cache/bench', import.meta.url))
 
 export const USAGE = `npm run bench -- [flags] [groups]; npm run bench:full is the same with --full
   groups              of ${GROUPS.join(', ')};
-                      all but throughput, heartbeat, batch-size and memory unless told, with --full all but the last two
+                      all but throughput, heartbeat, batch-size, media and memory unless told, with --full all but the last three
   --full              three rounds and longer ones, and peers
   --trial             hardly anything, once: whether the bench itself works; figures mean nothing
   --peers A,B         of ${PEERS.join(', ')}, or none; with --full ${FULL_PEERS.join(',')} unless told

@@ -1,5 +1,6 @@
 /** Apart from `start.ts`, so that threads come up before the rest of the program, zod above all, is read. */
 import { disableTelemetry } from './devices/ort-environment.ts'
+import { MediaThread } from './media/media.ts'
 import { InferenceThread } from './runtime/inference-thread.ts'
 import { Cl100kDecoder } from './tokenize/cl100k-decoder.ts'
 import { TokenizerThread } from './tokenize/tokenizer.ts'
@@ -10,6 +11,7 @@ export class Threads {
   /** Comes up when it is first asked. */
   readonly cl100k: Cl100kDecoder
   readonly #inference: InferenceThread[]
+  #media: MediaThread | undefined
   #given = 0
 
   constructor() {
@@ -26,7 +28,15 @@ export class Threads {
     return thread
   }
 
+  /** Made when it is first asked for: most models read texts alone. */
+  get media(): MediaThread {
+    this.#media ??= new MediaThread()
+    return this.#media
+  }
+
   async close(): Promise<void> {
-    await Promise.all([this.tokenizer, this.cl100k, ...this.#inference].map((thread) => thread.close()))
+    const media = this.#media === undefined ? [] : [this.#media]
+    const threads = [this.tokenizer, this.cl100k, ...media, ...this.#inference]
+    await Promise.all(threads.map((thread) => thread.close()))
   }
 }

@@ -5,6 +5,7 @@ import { benchEncode } from './encode.ts'
 import { benchHeartbeat } from './heartbeat.ts'
 import { benchLargeAnswers } from './large-answers.ts'
 import { benchLatency } from './latency.ts'
+import { benchMedia } from './media.ts'
 import type { Part } from './part.ts'
 import { benchQueueWorker } from './queue-worker.ts'
 import { benchThroughput } from './throughput.ts'
@@ -17,4 +18,5 @@ export const PARTS: Readonly<Partial<Record<Group, Part>>> = {
   'queue-worker': benchQueueWorker,
   heartbeat: benchHeartbeat,
   'batch-size': benchBatchSize,
+  media: benchMedia,
 }

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { chunkHead, decodeAlone, readReferences, readSoundFile, wrapFloats, wrapWav } from './sounds.ts'
+
+interface FileReference {
+  readonly file: string
+  readonly rate: number
+  readonly samples: number
+  /** Of all samples as float32; of MP3, which is not exact, some of them. */
+  readonly sha256?: string
+  readonly every61st?: readonly number[]
+}
+
+describe.each(readReferences<FileReference>('files.json'))(
+  '$file',
+  ({ file, rate, samples, sha256, every61st }) => {
+    test('has the samples that libsndfile reads, its channels averaged', async () => {
+      const sound = await decodeAlone(readSoundFile(file), rate)
+      expect(sound.samples.length).toBe(samples)
+      expect(sound.seconds).toBeCloseTo(samples / rate, 9)
+      const { buffer, byteOffset, byteLength } = sound.samples
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength)
+      if (sha256 !== undefined) expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256)
+      for (const [index, value] of (every61st ?? []).entries())
+        expect(Math.abs((sound.samples[index * 61] as number) - value), `${index * 61}`).toBeLessThan(1e-5)
+    })
+  },
+)
+
+const PAIR = wrapFloats([0.25, -0.5])
+
+const sameTwo: readonly (readonly [string, Uint8Array])[] = [
+  ['says that the data are longer than the file', wrapFloats([0.25, -0.5], { size: 4_000 })],
+  ['says that the data have the greatest size', wrapFloats([0.25, -0.5], { size: 0xff_ff_ff_ff })],
+  ['says that the data have no size', wrapFloats([0.25, -0.5], { size: 0 })],
+  ['ends within a sample', PAIR.subarray(0, PAIR.length)],
+  ['has a chunk of an odd size before its data', wrapFloats([0.25, -0.5], { between: oddChunk() })],
+  ['has a chunk behind its data', wrapFloats([0.25, -0.5], { after: oddChunk() })],
+  ['has 64-bit floats', wrapWav(new Uint8Array(Float64Array.of(0.25, -0.5).buffer), { tag: 3, bits: 64 })],
+  ['has two channels', wrapFloats([0.5, 0, -0.75, -0.25], { channels: 2 })],
+  ['has 12 bits at the upper end of two bytes', wrapWav(Uint8Array.of(0, 0x20, 0, 0xc0), { bits: 12 })],
+]
+
+test.each(sameTwo)('a WAV file is read that %s', async (_, bytes) => {
+  const { samples } = await decodeAlone(bytes, 48_000)
+  expect([...samples]).toEqual([0.25, -0.5])
+})
+
+test('of a WAV file that is cut within a sample, the whole ones are read', async () => {
+  const { samples } = await decodeAlone(PAIR.subarray(0, PAIR.length - 3), 48_000)
+  expect([...samples]).toEqual([0.25])
+})
+
+test('a title, junk between frames and a cut last frame leave the rest of an MP3 file as it is', async () => {
+  const plain = readSoundFile('mp3-stereo.mp3')
+  const { samples } = await decodeAlone(plain, 44_100)
+  const title = Buffer.concat([Buffer.from('TAG'), Buffer.alloc(125, 0x41)])
+  const junk = await decodeAlone(new Uint8Array(Buffer.concat([plain, title])), 44_100)
+  expect(junk.samples).toEqual(samples)
+  const cut = await decodeAlone(plain.subarray(0, plain.length - 5), 44_100)
+  expect(cut.samples.length).toBeLessThan(samples.length)
+  expect(cut.samples.length).toBeGreaterThan(samples.length - 2_400)
+})
+
+test('what looks like a frame of an MP3 file but has none of its kind behind it is left out', async () => {
+  const plain = readSoundFile('mp3-mono-8000.mp3')
+  const { samples } = await decodeAlone(plain, 8_000)
+  // As a frame of 44.1 kHz begins.
+  const behind = Buffer.concat([Uint8Array.of(0xff, 0xfb, 0x90, 0x00), Buffer.alloc(60), plain])
+  expect((await decodeAlone(new Uint8Array(behind), 8_000)).samples).toEqual(samples)
+})
+
+test('a FLAC file is read whose writer did not know how long it would be', async () => {
+  const bytes = readSoundFile('flac-24.flac')
+  const { samples } = await decodeAlone(bytes, 48_000)
+  bytes.fill(0, 22, 26)
+  const title = Buffer.concat([Buffer.from('TAG'), Buffer.alloc(125)])
+  const unknown = await decodeAlone(new Uint8Array(Buffer.concat([bytes, title])), 48_000)
+  expect(unknown.samples).toEqual(samples)
+})
+
+function oddChunk(): Uint8Array {
+  return new Uint8Array(Buffer.concat([chunkHead('LIST', 3), Buffer.from('abc\0')]))
+}
