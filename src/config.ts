@@ -18,6 +18,17 @@ export interface ModelRequest extends ModelName {
   readonly dtype: DtypeSetting
 }
 
+/** What images and audio of clients may be, and where they may be fetched from. */
+export interface MediaConfig {
+  /** Hosts are those that may be fetched from. */
+  readonly urls: 'public' | 'off' | readonly string[]
+  /** Of one file. */
+  readonly maxBytes: number
+  readonly maxPixels: number
+  readonly maxSeconds: number
+  readonly timeoutMs: number
+}
+
 export interface Config {
   readonly mode: Mode
   readonly models: readonly ModelRequest[]
@@ -46,6 +57,7 @@ export interface Config {
   readonly strictDtypes: boolean
   readonly int8Mode: 'fast' | 'balanced' | 'faithful'
   readonly int8Force: boolean
+  readonly media: MediaConfig
   readonly webhookHosts: readonly string[]
   readonly shutdownGraceMs: number
   readonly refreshWorker: boolean
@@ -120,6 +132,13 @@ function configFrom(env: Texts, given: Texts, mode: Mode, complain: Complain): C
     strictDtypes: setting(SETTINGS.strictDtypes),
     int8Mode: setting(SETTINGS.int8Mode),
     int8Force: setting(SETTINGS.int8Force),
+    media: {
+      urls: setting(SETTINGS.mediaUrls),
+      maxBytes: setting(SETTINGS.mediaMaxMb) * 1_000_000,
+      maxPixels: setting(SETTINGS.mediaMaxPixels),
+      maxSeconds: setting(SETTINGS.mediaMaxSeconds),
+      timeoutMs: setting(SETTINGS.mediaTimeoutSeconds) * 1000,
+    },
     webhookHosts: setting(SETTINGS.webhookHosts),
     shutdownGraceMs: setting(SETTINGS.shutdownGraceSeconds) * 1000,
     refreshWorker: setting(SETTINGS.refreshWorker),

@@ -62,6 +62,14 @@ const HOST = value(
     .regex(/^(?:[\w-]+(?:\.[\w-]+)*|\[[\da-f:.]+\])(?::\d{1,5})?$/),
   'a host such as hooks.example.com or localhost:9000',
 )
+const MEDIA_HOST = value(
+  z
+    .string()
+    .toLowerCase()
+    .regex(/^(?:(?:\*\.)?[\w-]+(?:\.[\w-]+)*|\[[\da-f:.]+\])(?::\d{1,5})?$/),
+  'public, off or a host such as example.org, example.org:8080 or *.example.org',
+)
+const MEDIA_HOSTS = listOf(MEDIA_HOST)
 const GPU_NUMBERS = listOf(wholeNumber(0, 63, 'auto, cpu or '))
 // such a key travels in an HTTP header, which takes nothing else
 const SECRET = value(
@@ -260,6 +268,38 @@ export const SETTINGS = {
     meaning: '1 loads a model in int8 though its vectors have a mean cosine under 0.99 to those in fp32',
     read: SWITCH,
   }),
+  mediaUrls: setting<'public' | 'off' | readonly string[]>({
+    names: ['MEDIA_URLS'],
+    fallback: 'public',
+    meaning:
+      'where images and audio are fetched from: public hosts, off, or hosts separated by , or ; as example.org, ' +
+      'example.org:8080 or *.example.org; a host that is named in full may be in your own network',
+    read: orWords(['public', 'off'], readMediaHosts),
+  }),
+  mediaMaxMb: setting({
+    names: ['MEDIA_MAX_MB'],
+    fallback: 20,
+    meaning: 'megabytes that the file of an image or of audio may have',
+    read: wholeNumber(1, 1024),
+  }),
+  mediaMaxPixels: setting({
+    names: ['MEDIA_MAX_PIXELS'],
+    fallback: 64_000_000,
+    meaning: 'pixels, width times height, that an image may have',
+    read: wholeNumber(1, 1_000_000_000),
+  }),
+  mediaMaxSeconds: setting({
+    names: ['MEDIA_MAX_SECONDS'],
+    fallback: 600,
+    meaning: 'seconds that audio may last',
+    read: wholeNumber(1, 86_400),
+  }),
+  mediaTimeoutSeconds: setting({
+    names: ['MEDIA_TIMEOUT_SECONDS'],
+    fallback: 10,
+    meaning: 'seconds that fetching an image or audio may take, redirects included',
+    read: wholeNumber(1, 600),
+  }),
   webhookHosts: setting<readonly string[]>({
     names: ['WEBHOOK_HOSTS'],
     fallback: [],
@@ -405,6 +445,10 @@ function setting<T>(row: Setting<T>): Setting<T> {
 
 function flag<T>(row: Flag<T>): Flag<T> {
   return row
+}
+
+function readMediaHosts(text: string, complain: Complain): readonly string[] | undefined {
+  return MEDIA_HOSTS(text.replaceAll(',', ';'), complain)
 }
 
 function readGpuNumbers(text: string, complain: Complain): readonly number[] | undefined {

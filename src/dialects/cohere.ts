@@ -9,7 +9,7 @@ import { RerankAnswer, meta, rerankAnswer } from './answers/rerank-answer.ts'
 import type { Endpoint, EndpointRequest } from './dialect.ts'
 import type { EncodedVector } from './encode-vectors.ts'
 import { endpoint } from './endpoint.ts'
-import { EMBED_FIELDS, readEmbedRequest } from './requests/embed-request.ts'
+import { EMBED_FIELDS, embedAny, readEmbedAnyRequest } from './requests/embed-request.ts'
 import { fieldsOf } from './requests/read-body.ts'
 import type { RerankRequest } from './requests/rerank-request.ts'
 import { RERANK_FIELDS, readRerankRequest } from './requests/rerank-request.ts'
@@ -75,6 +75,7 @@ async function rerank({ body, pathModel }: EndpointRequest, service: Service, op
 const VECTORS = z.union([z.array(z.array(z.number())), z.array(z.string())])
 const EmbedRequestBody = z.looseObject({
   texts: z.array(z.string()).nullish(),
+  images: z.array(z.string()).nullish(),
   inputs: z.array(z.looseObject({})).nullish(),
   ...EMBED_FIELDS,
 })
@@ -98,7 +99,7 @@ const EMBED_EXAMPLE = {
 export const embedV2 = endpoint({
   routes: ['/v2/embed'],
   docs: {
-    summary: 'Embeds texts, as Cohere is asked',
+    summary: 'Embeds texts or images, as Cohere is asked',
     request: EmbedRequestBody,
     response: EmbedByType,
     example: EMBED_EXAMPLE,
@@ -110,7 +111,7 @@ export const embedV1: Endpoint = {
   ...embedV2,
   routes: ['/v1/embed'],
   docs: {
-    summary: 'Embeds texts; without embedding_types as plain lists',
+    summary: 'Embeds texts or images; without embedding_types as plain lists',
     request: EmbedRequestBody,
     response: z.union([
       EmbedByType,
@@ -122,23 +123,22 @@ export const embedV1: Endpoint = {
     const types = fieldsOf(request.body)['embedding_types']
     const answer = await embed(request, service, options)
     const { float } = answer.embeddings
-    const isPlain = !isGiven(types) || (Array.isArray(types) && types.length === 0)
+    const isPlain = !isGiven(types) || isEmptyList(types)
     if (!isPlain || float === undefined) return answer
     return { ...answer, response_type: 'embeddings_floats', embeddings: float }
   },
 }
 
 async function embed({ body }: EndpointRequest, service: Service, options: CallOptions) {
-  const { images } = fieldsOf(body)
-  if (Array.isArray(images) && images.length > 0) {
-    throw new ServerError(
-      'wrong_task',
-      `images is a list of ${images.length}; the models served read text only`,
-    )
-  }
-  const request = await readEmbedRequest({ body, fields: ['texts', 'inputs', 'input'], service, options })
-  const { vectors, dimensions, promptTokens } = await service.embed(request.task, options)
-  const columns = await encodeColumns(vectors, dimensions, request.encodings.formats)
+  const source = { body, service, options } as const
+  const request = await readEmbedAnyRequest(
+    hasImages(body)
+      ? { ...source, fields: ['images'], modality: 'image' }
+      : { ...source, fields: ['texts', 'inputs', 'input'] },
+  )
+  const { task, encodings } = request
+  const { vectors, dimensions, promptTokens } = await embedAny(task, service, options)
+  const columns = await encodeColumns(vectors, dimensions, encodings.formats)
   const embeddings: Readonly<Record<string, EncodedVector[]>> = Object.fromEntries(
     columns.map(({ name, vectors }) => [name, vectors]),
   )
@@ -146,8 +146,26 @@ async function embed({ body }: EndpointRequest, service: Service, options: CallO
     id: newId('emb'),
     response_type: 'embeddings_by_type',
     embeddings,
-    texts: request.task.texts,
+    texts: task.kind === 'embed' ? task.texts : task.items.filter((item) => typeof item === 'string'),
+    // Theirs tell width and height, which nobody here is told.
     images: [],
     meta: meta(promptTokens),
   }
+}
+
+/** Throws `invalid_request` where texts are given besides: nothing says in which order the vectors are wanted. */
+function hasImages(body: unknown): boolean {
+  const fields = fieldsOf(body)
+  const isFilled = (name: string) => isGiven(fields[name]) && !isEmptyList(fields[name])
+  if (!isFilled('images')) return false
+  const other = ['texts', 'inputs', 'input'].find(isFilled)
+  if (other === undefined) return true
+  throw new ServerError(
+    'invalid_request',
+    `images and ${other} are both given; send one of them, or inputs, whose items have a content each`,
+  )
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0
 }

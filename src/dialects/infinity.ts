@@ -1,12 +1,16 @@
 /** Infinity's own routes. Its embeddings are OpenAI's. */
 import { z } from 'zod'
-import { ServerError } from '../errors.ts'
-import { EmbeddingAnswer } from './answers/embedding-answer.ts'
+import { EmbeddingAnswer, embeddingAnswer } from './answers/embedding-answer.ts'
 import { Usage, newId, unixSeconds, usage } from './answers/envelope.ts'
 import { LabelScores, labelScores } from './answers/label-scores.ts'
 import { RerankAnswer, rerankAnswer } from './answers/rerank-answer.ts'
+import type { Endpoint } from './dialect.ts'
 import { endpoint } from './endpoint.ts'
+import { EXAMPLE_IMAGE, EXAMPLE_SOUND } from './example-media.ts'
+import { TEXT_FIELDS } from './openai.ts'
 import { CLASSIFY_FIELDS, readClassifyRequest } from './requests/classify-request.ts'
+import { EMBED_FIELDS, embedAny, readEmbedAnyRequest } from './requests/embed-request.ts'
+import type { MediaModality } from './requests/read-media.ts'
 import { RERANK_FIELDS, readRerankRequest } from './requests/rerank-request.ts'
 
 /** Its clients want a document back as the text that it was; those of the routes under `/v1` want an object. */
@@ -61,13 +65,22 @@ export const classify = endpoint({
 })
 
 /** Deprecated there as well: the modality is in the route. */
-export const legacyMedia = endpoint({
-  routes: ['/embeddings_image', '/embeddings_audio'],
-  docs: { summary: 'Embeds images or audio: needs a model that does', response: EmbeddingAnswer },
-  answer: async () => {
-    throw new ServerError(
-      'wrong_task',
-      'no served model embeds images or audio; the models served read text only',
-    )
-  },
-})
+export const legacyImages = legacyMedia('image')
+export const legacyAudio = legacyMedia('audio')
+
+function legacyMedia(modality: MediaModality): Endpoint {
+  const source = { fields: TEXT_FIELDS, modality } as const
+  return endpoint({
+    routes: [`/embeddings_${modality}`],
+    docs: {
+      summary: `Embeds ${modality === 'image' ? 'images' : 'audio'}, by address, as data URIs or in base64`,
+      request: z.looseObject({ input: z.union([z.string(), z.array(z.string())]), ...EMBED_FIELDS }),
+      response: EmbeddingAnswer,
+      example: { input: [modality === 'image' ? EXAMPLE_IMAGE : EXAMPLE_SOUND] },
+    },
+    async answer({ body, pathModel }, service, options) {
+      const request = await readEmbedAnyRequest({ ...source, body, pathModel, service, options })
+      return embeddingAnswer(await embedAny(request.task, service, options), request)
+    },
+  })
+}

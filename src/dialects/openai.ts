@@ -6,24 +6,24 @@ import { EmbeddingAnswer, embeddingAnswer } from './answers/embedding-answer.ts'
 import { expectServed } from './answers/served-model.ts'
 import type { Endpoint } from './dialect.ts'
 import { endpoint } from './endpoint.ts'
-import { EMBED_FIELDS, TEXTS, readEmbedRequest } from './requests/embed-request.ts'
+import { EMBED_FIELDS, ITEMS, embedAny, readEmbedAnyRequest } from './requests/embed-request.ts'
 
 /** Names of the texts, the likeliest first. */
 export const TEXT_FIELDS = ['input', 'inputs', 'texts', 'text', 'sentences'] as const
 
-const EmbeddingsRequest = z.looseObject({ input: TEXTS, ...EMBED_FIELDS })
+export const EmbeddingsRequest = z.looseObject({ input: ITEMS, ...EMBED_FIELDS })
 
 export const embeddings = endpoint({
   routes: ['/v1/embeddings'],
   docs: {
-    summary: 'Embeds texts',
+    summary: 'Embeds texts, and with models that can images and audio',
     request: EmbeddingsRequest,
     response: EmbeddingAnswer,
     example: { model: 'any', input: ['Hello world', 'A second text'], encoding_format: 'float' },
   },
   async answer({ body, pathModel }, service, options) {
-    const request = await readEmbedRequest({ body, fields: TEXT_FIELDS, pathModel, service, options })
-    return embeddingAnswer(await service.embed(request.task, options), request)
+    const request = await readEmbedAnyRequest({ body, fields: TEXT_FIELDS, pathModel, service, options })
+    return embeddingAnswer(await embedAny(request.task, service, options), request)
   },
 })
 
@@ -75,9 +75,11 @@ export const generation = endpoint({
   },
 })
 
+const EMBEDDING = ['embed', 'image_embed', 'audio_embed'] as const
+
 /** `owned_by` and `stats` are what Infinity's own client insists on, `model_type` what Xinference's does. */
 function modelEntry(info: ModelInfo) {
-  const isEmbedding = info.capabilities.includes('embed')
+  const isEmbedding = EMBEDDING.some((capability) => info.capabilities.includes(capability))
   return {
     id: info.id,
     object: 'model',

@@ -2,7 +2,7 @@ import { embedV1, embedV2, rerankV1, rerankV2 } from './cohere.ts'
 import { inference } from './deepinfra.ts'
 import type { Endpoint } from './dialect.ts'
 import { byShape } from './huggingface.ts'
-import { classify, legacyMedia, rerank } from './infinity.ts'
+import { classify, legacyAudio, legacyImages, rerank } from './infinity.ts'
 import { multiVector } from './jina.ts'
 import { reranking } from './mixedbread.ts'
 import { ranking } from './nvidia.ts'
@@ -12,6 +12,7 @@ import { info } from './tei-info.ts'
 import { predict } from './tei-predict.ts'
 import { pooling } from './vllm-pooling.ts'
 import { score } from './vllm.ts'
+import { multimodal } from './voyage.ts'
 import { clusterAuth } from './xinference.ts'
 
 export interface Dialect {
@@ -38,11 +39,12 @@ export const DIALECTS: readonly Dialect[] = [
       info,
     ],
   },
-  { name: 'Infinity', endpoints: [rerank, classify, legacyMedia] },
+  { name: 'Infinity', endpoints: [rerank, classify, legacyImages, legacyAudio] },
   { name: 'DeepInfra', endpoints: [inference] },
   { name: 'NVIDIA', endpoints: [ranking] },
   { name: 'Mixedbread', endpoints: [reranking] },
   { name: 'Jina', endpoints: [multiVector] },
+  { name: 'Voyage', endpoints: [multimodal] },
   { name: 'vLLM', endpoints: [score, pooling] },
   { name: 'Xinference', endpoints: [clusterAuth] },
   { name: 'Hugging Face', endpoints: [byShape] },

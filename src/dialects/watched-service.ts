@@ -2,6 +2,7 @@ import type {
   CallOptions,
   ClassifyTask,
   DecodeTask,
+  EmbedMediaTask,
   EmbedMultiTask,
   EmbedSparseTask,
   EmbedTask,
@@ -58,6 +59,11 @@ export class WatchedService implements Service {
     return this.#note(await this.#service.embed(task, options), task.texts)
   }
 
+  async embedMedia(task: EmbedMediaTask, options?: CallOptions) {
+    const texts = task.items.filter((item) => typeof item === 'string')
+    return this.#note(await this.#service.embedMedia(task, options), texts)
+  }
+
   async embedTokens(task: EmbedTokensTask, options?: CallOptions) {
     return this.#note(await this.#service.embedTokens(task, options), task.texts)
   }
@@ -85,6 +91,10 @@ export class WatchedService implements Service {
 
   decode(task: DecodeTask, options?: CallOptions) {
     return this.#service.decode(task, options)
+  }
+
+  get mediaMaxBytes(): number | undefined {
+    return this.#service.mediaMaxBytes
   }
 
   models(): readonly ModelInfo[] {

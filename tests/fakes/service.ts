@@ -6,6 +6,7 @@ import type {
   ClassifyTask,
   DecodeResult,
   DecodeTask,
+  EmbedMediaTask,
   EmbedMultiResult,
   EmbedMultiTask,
   EmbedResult,
@@ -14,6 +15,7 @@ import type {
   EmbedTask,
   EmbedTokensResult,
   EmbedTokensTask,
+  MediaItem,
   ModelInfo,
   RerankResult,
   RerankTask,
@@ -28,6 +30,8 @@ import type {
 export interface FakeServiceOptions {
   readonly model?: string
   readonly vector?: (text: string) => readonly number[]
+  readonly mediaVector?: (item: MediaItem) => readonly number[]
+  readonly mediaMaxBytes?: number
   /** The vectors of a text's tokens. */
   readonly tokenVectors?: (text: string) => readonly (readonly number[])[]
   /** Index and weight in turn of a text's sparse vector. */
@@ -61,6 +65,17 @@ export class FakeService implements Service {
     this.#take(task, options)
     const { vector = () => [0.01, -0.02] } = this.#options
     const vectors = task.texts.map((text) => vector(text))
+    return {
+      ...this.#facts(),
+      dimensions: vectors[0]?.length ?? 0,
+      vectors: Float32Array.from(vectors.flat()),
+    }
+  }
+
+  readonly embedMedia = async (task: EmbedMediaTask, options?: CallOptions): Promise<EmbedResult> => {
+    this.#take(task, options)
+    const { vector = () => [0.01, -0.02], mediaVector = mediaSize } = this.#options
+    const vectors = task.items.map((item) => (typeof item === 'string' ? vector(item) : mediaVector(item)))
     return {
       ...this.#facts(),
       dimensions: vectors[0]?.length ?? 0,
@@ -117,6 +132,10 @@ export class FakeService implements Service {
     return { texts: task.ids.map(decode) }
   }
 
+  get mediaMaxBytes(): number | undefined {
+    return this.#options.mediaMaxBytes
+  }
+
   readonly models = (): readonly ModelInfo[] => this.#options.models ?? []
 
   #take(task: Task, options: CallOptions = {}): void {
@@ -130,6 +149,11 @@ export class FakeService implements Service {
     const timing = { tokenizeMs: 1, queueMs: 2, runMs: 3 }
     return { model, promptTokens, truncatedItems: 0, timing, ...facts }
   }
+}
+
+/** Tells by its numbers how long the address is, or the file. */
+function mediaSize({ source }: MediaItem): readonly number[] {
+  return 'url' in source ? [source.url.length, 0.5, 0.1] : [source.bytes.length, 0.5, 0.1]
 }
 
 /** A token for each character. */

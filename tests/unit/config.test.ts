@@ -49,6 +49,13 @@ test('an empty environment gives every default', () => {
     strictDtypes: false,
     int8Mode: 'balanced',
     int8Force: false,
+    media: {
+      urls: 'public',
+      maxBytes: 20_000_000,
+      maxPixels: 64_000_000,
+      maxSeconds: 600,
+      timeoutMs: 10_000,
+    },
     webhookHosts: [],
     hfEndpoint: 'https://huggingface.co',
     shutdownGraceMs: 30_000,
@@ -88,6 +95,11 @@ test('every variable reaches its field', () => {
     INT8_MODE: 'fast',
     INT8_FORCE: '1',
     STRICT_DTYPES: 'yes',
+    MEDIA_URLS: 'Pictures.example.org, *.example.com:8080',
+    MEDIA_MAX_MB: '5',
+    MEDIA_MAX_PIXELS: '1000000',
+    MEDIA_MAX_SECONDS: '30',
+    MEDIA_TIMEOUT_SECONDS: '3',
     WEBHOOK_HOSTS: 'hooks.example.com; localhost:9000',
     SHUTDOWN_GRACE_SECONDS: '5',
     REFRESH_WORKER: '1',
@@ -133,6 +145,13 @@ test('every variable reaches its field', () => {
     strictDtypes: true,
     int8Mode: 'fast',
     int8Force: true,
+    media: {
+      urls: ['pictures.example.org', '*.example.com:8080'],
+      maxBytes: 5_000_000,
+      maxPixels: 1_000_000,
+      maxSeconds: 30,
+      timeoutMs: 3000,
+    },
     webhookHosts: ['hooks.example.com', 'localhost:9000'],
     hfEndpoint: 'https://mirror.example.com/hub',
     shutdownGraceMs: 5000,
@@ -397,6 +416,23 @@ test('devices that contradict the execution provider are a problem', () => {
     'DEVICES: "0;1" names GPUs and contradicts EXECUTION_PROVIDER=cpu',
   ])
   expect(problemsOf({ EXECUTION_PROVIDER: 'cpu', DEVICES: 'cpu' })).toEqual([])
+})
+
+test('media are fetched from public hosts, from none, or from those that are listed', () => {
+  const urlsOf = (text: string) => loadConfig({ MEDIA_URLS: text }, []).media.urls
+  expect(urlsOf('Public')).toBe('public')
+  expect(urlsOf('off')).toBe('off')
+  expect(urlsOf('a.example;*.b.example, [::1]:9,10.0.0.7')).toEqual([
+    'a.example',
+    '*.b.example',
+    '[::1]:9',
+    '10.0.0.7',
+  ])
+  for (const wrong of ['https://a.b', '*', 'a.*.b', 'a b', '*a.b']) {
+    expect(problemsOf({ MEDIA_URLS: wrong })).toEqual([
+      `MEDIA_URLS: "${wrong}" is not public, off or a host such as example.org, example.org:8080 or *.example.org`,
+    ])
+  }
 })
 
 test('webhook hosts are hosts, not addresses', () => {

@@ -26,7 +26,10 @@ export const EmbeddingAnswer = z.object({
 })
 
 /** OpenAI's list of embeddings. */
-export async function embeddingAnswer(result: EmbedResult, { name, encodings }: EmbedRequest) {
+export async function embeddingAnswer(
+  result: EmbedResult,
+  { name, encodings }: Pick<EmbedRequest, 'name' | 'encodings'>,
+) {
   const embeddings = await encodeAll(result, encodings)
   return {
     id: newId('embd'),

@@ -1,8 +1,10 @@
 /** What a client gave to be read. Plain loops: a schema would take ten milliseconds for a large list. */
 import { isRecord, show } from '../../base/json-value.ts'
 import { ServerError } from '../../errors.ts'
-import type { CallOptions, DecodeTask, Service } from '../../task.ts'
+import type { CallOptions, DecodeTask, MediaItem, Service } from '../../task.ts'
 import { notA } from './read-body.ts'
+import type { MediaReading } from './read-media.ts'
+import { findMediaKey, notOne, readMedia, readMediaObject } from './read-media.ts'
 
 /** The string of a required field, or of its `text`. Throws `invalid_request`. */
 export function readText(value: unknown, field: string): string {
@@ -28,22 +30,37 @@ export interface TextsOptions {
  * Texts of a field that may be a text, token ids of one, or a list of either and of objects with a `text`. Ids are decoded.
  * Throws `invalid_request`, or `wrong_task` for an image.
  */
-export async function readTexts(value: unknown, options: TextsOptions): Promise<readonly string[]> {
+export function readTexts(value: unknown, options: TextsOptions): Promise<readonly string[]> {
+  return readEach(value, options, readItem)
+}
+
+/** As `readTexts`, with what `readOther` makes of items that are neither strings nor token ids. A list of strings is not copied. */
+export async function readEach<T>(
+  value: unknown,
+  options: TextsOptions,
+  readOther: (item: unknown, name: string) => string | T,
+): Promise<readonly (string | T)[]> {
   const { field } = options
   if (typeof value === 'string') return [value]
-  if (isRecord(value)) return [readItem(value, field)]
+  if (isRecord(value)) return [readOther(value, field)]
   if (!Array.isArray(value)) throw notA('a string, a list of strings, or token ids', value, field)
   expectItems(value, field)
   if (typeof value[0] === 'number') return decode([{ name: field, ids: readIds(value, field) }], options)
   if (value.every((item) => typeof item === 'string')) return value
   const lists: NamedIds[] = []
-  const items = value.map((item: unknown, index) => {
+  const places: number[] = []
+  const items = value.map((item: unknown, index): string | T => {
     const name = `${field}[${index}]`
-    return Array.isArray(item) ? lists.push({ name, ids: readIds(item, name) }) - 1 : readItem(item, name)
+    if (typeof item === 'string') return item
+    if (!Array.isArray(item)) return readOther(item, name)
+    lists.push({ name, ids: readIds(item, name) })
+    places.push(index)
+    return ''
   })
-  if (lists.length === 0) return items as string[]
+  if (lists.length === 0) return items
   const texts = await decode(lists, options)
-  return items.map((item) => (typeof item === 'number' ? (texts[item] as string) : item))
+  for (const [at, place] of places.entries()) items[place] = texts[at] as string
+  return items
 }
 
 export interface NamedIds {
@@ -115,15 +132,24 @@ function readIds(list: readonly unknown[], field: string): readonly number[] {
 }
 
 function readItem(item: unknown, field: string): string {
-  if (typeof item === 'string') return item
   if (isRecord(item)) {
     expectText(item, field)
-    const { text, content } = item
-    if (typeof text === 'string') return text
-    if (typeof content === 'string') return content
-    if (Array.isArray(content)) return readParts(content, `${field}.content`)
+    const text = textOf(item, field)
+    if (text !== undefined) return text
   }
-  throw new ServerError(
+  throw notAnItem(item, field)
+}
+
+/** Of an object its `text`, or its `content`; undefined: it has neither. Throws `invalid_request`. */
+function textOf(item: Readonly<Record<string, unknown>>, field: string): string | undefined {
+  const { text, content } = item
+  if (typeof text === 'string') return text
+  if (typeof content === 'string') return content
+  return Array.isArray(content) ? readParts(content, `${field}.content`) : undefined
+}
+
+function notAnItem(item: unknown, field: string): ServerError {
+  return new ServerError(
     'invalid_request',
     `${field} is ${show(item)}; every item must be a string, an object with a "text", or a list of token ids`,
   )
@@ -135,13 +161,55 @@ export function readParts(parts: readonly unknown[], field: string): string {
   return parts.map((part, index) => readText(part, `${field}[${index}]`)).join('\n')
 }
 
-const OTHER_MEDIA = ['image', 'image_url', 'bytes', 'audio', 'audio_url', 'pdf', 'video', 'video_url']
-
 /** Throws `wrong_task` for what has more to it than text: part of it would be left out in silence. */
 export function expectText(item: Readonly<Record<string, unknown>>, field: string): void {
-  // Beside a text an address only tells where it is from.
-  const kinds = typeof item['text'] === 'string' ? OTHER_MEDIA : [...OTHER_MEDIA, 'url']
-  const kind = kinds.find((key) => typeof item[key] === 'string' || isRecord(item[key]))
-  if (kind === undefined) return
-  throw new ServerError('wrong_task', `${field} has "${kind}"; the models served read text only`)
+  const key = findMediaKey(item)
+  if (key === undefined) return
+  throw new ServerError('wrong_task', `${field} has "${key}"; text only is taken here`)
+}
+
+export interface ItemsOptions extends TextsOptions {
+  readonly media: MediaReading
+}
+
+/**
+ * As `readTexts`, of a field whose items may be pictures and sounds too: objects, or, where `media` says what strings are,
+ * those. Throws `wrong_task` for an item that is more than one thing.
+ */
+export async function readItems(
+  value: unknown,
+  options: ItemsOptions,
+): Promise<readonly (string | MediaItem)[]> {
+  const { field, media } = options
+  if (media.modality === undefined) {
+    return readEach(value, options, (item, name) => readAnyItem(item, name, media))
+  }
+  if (typeof value === 'string') return [readMedia(value, field, media)]
+  if (isRecord(value)) return [readAnyItem(value, field, media)]
+  if (!Array.isArray(value)) throw notA('a string, or a list of strings or objects', value, field)
+  expectItems(value, field)
+  return value.map((item: unknown, index) => {
+    const name = `${field}[${index}]`
+    return typeof item === 'string' ? readMedia(item, name, media) : readAnyItem(item, name, media)
+  })
+}
+
+function readAnyItem(item: unknown, name: string, media: MediaReading): string | MediaItem {
+  if (!isRecord(item)) throw notAnItem(item, name)
+  const found = readMediaObject(item, name, media)
+  if (found !== undefined) return found
+  const { text, content } = item
+  const parts: readonly unknown[] = typeof text !== 'string' && Array.isArray(content) ? content : []
+  const places = parts.flatMap((part, index) =>
+    isRecord(part) && findMediaKey(part) !== undefined ? [index] : [],
+  )
+  const [place, another] = places
+  if (place === undefined) {
+    const said = textOf(item, name)
+    if (said === undefined) throw notAnItem(item, name)
+    return said
+  }
+  if (another !== undefined) throw notOne(name, 'several images or sounds in its content')
+  if (parts.length > 1) throw notOne(name, 'text and media in its content')
+  return readAnyItem(parts[place], `${name}.content[${place}]`, media)
 }

@@ -3,7 +3,6 @@ import { encodeJson } from '../../base/encode-json.ts'
 import { messageOf } from '../../errors.ts'
 import type { JobResult } from './job.ts'
 import type { EncodedOutcome, EncodedOutput } from './job-source.ts'
-import { upload } from './upload.ts'
 import type { Bucket } from './upload-target.ts'
 import { findUploadTarget } from './upload-target.ts'
 
@@ -71,6 +70,8 @@ async function uploadOutput(
 ): Promise<object | undefined> {
   const target = findUploadTarget(job['s3Config'], bucket)
   if (target === undefined) return undefined
+  // Its HTTP client is read only where it is needed: a start does without.
+  const { upload } = await import('./upload.ts')
   const { url, expiresMs } = await upload(target, { name: jobId, json, signal })
   return {
     object: 'result_url',

@@ -3,9 +3,9 @@ import { Agent, request } from 'undici'
 import type { Dispatcher } from 'undici'
 import { pause as realPause } from '../../base/abort.ts'
 import type { Pause } from '../../base/abort.ts'
+import { NotPublicHost, expectPublicHost, lookupPublic } from '../../base/public-address.ts'
 import { messageOf } from '../../errors.ts'
 import { backoffMs } from './backoff.ts'
-import { NotPublicHost, expectPublicHost, lookupPublic } from './public-address.ts'
 import type { UploadTarget } from './upload-target.ts'
 
 export interface UploadOptions {

@@ -27,7 +27,8 @@ async function run(command: string, file: string): Promise<string> {
 }
 
 test('every program is tested here', () => {
-  const programs = globSync('*/*.{sh,ts,py}', { cwd: EXAMPLES }).toSorted()
+  // image-search.ts has a test of its own, and what trains its model asks no server.
+  const programs = globSync('*/*.{sh,ts,py}', { cwd: EXAMPLES, exclude: ['shapes-clip'] }).toSorted()
   expect(programs).toEqual([
     'curl/requests.sh',
     'openai/embed.py',

@@ -171,7 +171,7 @@ def embeds_with_jina(servers: Servers) -> None:
         same_vectors(embeddings.embed_documents(TEXTS), servers.keyed.vectors())
         with raises(RuntimeError, "input is an empty list"):
             embeddings.embed_documents([])
-        with raises(RuntimeError, "text only"):
+        with raises(RuntimeError, "embed images"):
             embeddings.embed_images(["https://example.com/a.png"])
 
 

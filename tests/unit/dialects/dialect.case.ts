@@ -49,8 +49,10 @@ export interface ListCase {
   readonly path: readonly [string, ...string[]]
   /** An item of this text; the text itself unless told. */
   readonly item?: (text: string) => unknown
-  /** An item may be an object with a text, or an image. */
+  /** An item may be an object with a text. */
   readonly acceptsObjects?: boolean
+  /** An item may be an image, or a sound. */
+  readonly acceptsMedia?: boolean
   /** What the answer says of each item, in their order, places aside. */
   readonly read: (answer: never) => readonly unknown[]
 }
@@ -205,11 +207,11 @@ function testWrongBodies(dialect: DialectCase): void {
     }
   })
 
-  test('an image is told that the models read text', async () => {
-    if (dialect.list?.acceptsObjects !== true) return
-    const { status, response } = await ask(dialect, withItems(dialect, [{ image: 'data:,' }]))
+  test('an image is told that text only is taken, where it is', async () => {
+    if (dialect.list?.acceptsObjects !== true || dialect.list.acceptsMedia === true) return
+    const { status, response } = await ask(dialect, withItems(dialect, [{ image: 'data:,x' }]))
     expect([status, response.error?.code]).toEqual([400, 'wrong_task'])
-    expect(response.error?.message).toMatch(/"image"; the models served read text only$/)
+    expect(response.error?.message).toMatch(/"image"; text only is taken here$/)
   })
 }
 
@@ -223,6 +225,20 @@ function testList(dialect: DialectCase, { path, item = (text) => text, read }: L
     for (const text of texts) alone.push(...(await entries([text])))
     expect(await entries(texts)).toEqual(alone)
     expect(new Set(alone.map((entry) => JSON.stringify(entry))).size).toBeGreaterThan(3)
+  })
+
+  test('an image among texts has its vector in its place, where images are taken', async () => {
+    if (dialect.list?.acceptsMedia !== true) return
+    const image = { image: 'https://example.org/a.png' }
+    const { body, tasks } = await askWell(dialect, withItems(dialect, [item('a'), image, item('bbb')]))
+    const [first] = await entries(['a'])
+    const [last] = await entries(['bbb'])
+    expect(read(body as never)).toEqual([first, expect.anything(), last])
+    const name = `${path.join('.')}[1]`
+    const source = { url: 'https://example.org/a.png' }
+    expect(tasks).toMatchObject([
+      { kind: 'embed_media', items: ['a', { modality: 'image', name, source }, 'bbb'] },
+    ])
   })
 
   test('many items have as many answers', async () => {

@@ -53,22 +53,6 @@ describe('what is there to say no', () => {
       body: errorBody(failureOf('route_not_found'), 'object', message),
     })
   })
-
-  test.each([
-    [
-      '/embeddings_image',
-      'object',
-      'no served model embeds images or audio; the models served read text only',
-    ],
-    [
-      '/v1/embeddings_audio',
-      'object',
-      'no served model embeds images or audio; the models served read text only',
-    ],
-  ] as const)('%s', async (route, family, message) => {
-    const response = await dispatch({ method: 'POST', route, body: { inputs: ['a'] } }, new FakeService())
-    expect(response).toMatchObject({ status: 400, body: errorBody(failureOf('wrong_task'), family, message) })
-  })
 })
 
 test('a method that a path does not have is refused before anything is read', async () => {

@@ -6,6 +6,7 @@ import { dispatch } from '../../../src/dialects/dispatch.ts'
 import { openService } from './ask.ts'
 import { CASES as COHERE } from './cases/cohere.ts'
 import { CASES as HUGGINGFACE } from './cases/huggingface.ts'
+import { CASES as MEDIA } from './cases/media.ts'
 import { CASES as NATIVE } from './cases/native.ts'
 import { CASES as OPENAI } from './cases/openai.ts'
 import { CASES as OTHERS } from './cases/others.ts'
@@ -20,11 +21,12 @@ const CASES: readonly DialectCase[] = [
   ...TEI,
   ...HUGGINGFACE,
   ...OTHERS,
+  ...MEDIA,
   ...NATIVE,
 ]
 
 /** They are there to say no. */
-const REFUSING = ['/v1/chat/completions', '/embeddings_image']
+const REFUSING = ['/v1/chat/completions']
 
 test('every endpoint that answers has a case in the contract', () => {
   const without = ENDPOINTS.filter((endpoint) => !CASES.some((dialect) => dialect.endpoint === endpoint))

@@ -33,7 +33,7 @@ const TEXTS = [
   'instruction',
   'task_instruction',
 ]
-const ENCODINGS = ['encoding_format', 'embedding_type', 'encoding_type', 'embedding_types']
+const ENCODINGS = ['encoding_format', 'embedding_type', 'encoding_type', 'embedding_types', 'output_encoding']
 
 export function isCount(name: string): boolean {
   return COUNTS.includes(name)

@@ -27,6 +27,7 @@ const COMMON = {
   list: {
     path: ['texts'],
     acceptsObjects: true,
+    acceptsMedia: true,
     read: ({ embeddings }: { embeddings: { float: readonly unknown[] } }) => embeddings.float,
   },
 } as const
@@ -102,6 +103,7 @@ const V1: DialectCase = {
   list: {
     path: ['texts'],
     acceptsObjects: true,
+    acceptsMedia: true,
     read: ({ embeddings }: { embeddings: readonly unknown[] }) => embeddings,
   },
   // `embedding_types` is what makes the answer another

@@ -98,7 +98,7 @@ const OPENAI: DialectCase = {
   route: '/invocations',
   required: ['input'],
   settings: EMBED_SETTINGS,
-  list: { path: ['input'], acceptsObjects: true, read: readEmbeddings },
+  list: { path: ['input'], acceptsObjects: true, acceptsMedia: true, read: readEmbeddings },
   body: { input: ['a'], model: 'M' },
   tasks: [{ kind: 'embed', model: 'M', texts: ['a'] }],
   answer: embeddingAnswer('M', [[1, -0.5, 0.1]]),

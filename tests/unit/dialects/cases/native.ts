@@ -13,7 +13,7 @@ const EMBED: DialectCase = {
   ...COMMON,
   name: 'a job that embeds',
   settings: EMBED_SETTINGS,
-  list: { path: ['input'], acceptsObjects: true, read: readEmbeddings },
+  list: { path: ['input'], acceptsObjects: true, acceptsMedia: true, read: readEmbeddings },
   body: { model: 'M', input: ['a', 'bb'], encoding_format: 'float', task: 'retrieval.query' },
   tasks: [
     {

@@ -12,7 +12,7 @@ interface EmbeddingList {
 
 export const readEmbeddings = ({ data }: EmbeddingList) => data.map(({ embedding }) => embedding)
 
-const LIST = { path: ['input'], acceptsObjects: true, read: readEmbeddings } as const
+const LIST = { path: ['input'], acceptsObjects: true, acceptsMedia: true, read: readEmbeddings } as const
 
 const COMMON = {
   endpoint: embeddings,
@@ -71,6 +71,7 @@ const AZURE: DialectCase = {
 
 const JINA: DialectCase = {
   ...COMMON,
+  list: { ...LIST, acceptsObjects: false, acceptsMedia: false },
   name: 'Jina’s clients',
   route: '/v1/embeddings',
   body: {

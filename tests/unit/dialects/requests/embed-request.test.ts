@@ -1,7 +1,7 @@
 /** Every spelling of a request to embed. */
 import { describe, expect, test } from 'vitest'
 import { dispatch } from '../../../../src/dialects/dispatch.ts'
-import { readEmbedRequest } from '../../../../src/dialects/requests/embed-request.ts'
+import { readEmbedAnyRequest, readEmbedRequest } from '../../../../src/dialects/requests/embed-request.ts'
 import { FakeService } from '../../../fakes/service.ts'
 
 function read(fields: object, { pathModel }: { pathModel?: string } = {}) {
@@ -122,13 +122,95 @@ describe('the other settings', () => {
     expect((await read(fields)).task).toEqual(expect.objectContaining(task))
   })
 
-  test.each(['image', 'audio'])('modality %s is told that the models read text', async (modality) => {
+  test.each(['image', 'audio'])('modality %s is refused where text only is taken', async (modality) => {
     await expect(read({ modality })).rejects.toEqual(
       expect.objectContaining({
         code: 'wrong_task',
-        message: `modality is "${modality}"; the models served read text only`,
+        message: `modality is "${modality}"; text only is taken here`,
       }),
     )
+  })
+})
+
+describe('images and audio', () => {
+  const URL = 'https://a.test/x'
+  const IMAGE = { modality: 'image', name: 'input[0]', source: { url: URL } }
+
+  function readAny(fields: object, modality?: 'image' | 'audio') {
+    const body = { input: [URL], ...fields }
+    const service = new FakeService({ mediaMaxBytes: 3 })
+    return readEmbedAnyRequest({ body, fields: ['input'], service, options: {}, modality })
+  }
+
+  test.each([
+    [{}, undefined, { kind: 'embed', texts: [URL] }],
+    [{ modality: 'text' }, undefined, { kind: 'embed', texts: [URL] }],
+    [{ modality: null }, undefined, { kind: 'embed', texts: [URL] }],
+    [{ modality: 'image' }, undefined, { kind: 'embed_media', items: [IMAGE] }],
+    [{ modality: 'audio' }, undefined, { kind: 'embed_media', items: [{ ...IMAGE, modality: 'audio' }] }],
+    // the route says it
+    [{ modality: 'text' }, 'image', { kind: 'embed_media', items: [IMAGE] }],
+    [{ modality: 'audio' }, 'image', { kind: 'embed_media', items: [IMAGE] }],
+    [{ modality: 'image', input: [{ text: 'a' }] }, undefined, { kind: 'embed', texts: ['a'] }],
+  ] as const)('%j on a route of %s', async (fields, modality, task) => {
+    expect((await readAny(fields, modality)).task).toEqual(expect.objectContaining(task))
+  })
+
+  test('have the settings of texts', async () => {
+    const fields = {
+      model: 'M',
+      dimensions: 4,
+      normalized: false,
+      prompt: 'p',
+      truncate: false,
+      max_tokens: 5,
+    }
+    const { name, task, encodings } = await readAny({ ...fields, modality: 'image', encoding_format: 'int8' })
+    expect([name, encodings.formats[0]?.name]).toEqual(['M', 'int8'])
+    expect(task).toEqual({
+      kind: 'embed_media',
+      items: [IMAGE],
+      model: 'M',
+      dimensions: 4,
+      normalize: false,
+      prompt: { text: 'p' },
+      truncate: 'none',
+      maxTokens: 5,
+    })
+  })
+
+  test('are no chunks of a document', async () => {
+    const late = { late_chunking: true }
+    await expect(readAny({ ...late, modality: 'image' })).rejects.toEqual(
+      expect.objectContaining({
+        code: 'invalid_request',
+        message: 'late_chunking is true; it is for chunks of a text, and there are images or audio',
+      }),
+    )
+    expect((await readAny(late)).task).toMatchObject({ kind: 'embed', lateChunking: true })
+    expect((await readAny({ late_chunking: false, modality: 'image' })).task.kind).toBe('embed_media')
+  })
+
+  test('may be as large as the server says', async () => {
+    await expect(readAny({ input: [{ image: 'AAAAAAAA' }] })).rejects.toThrow(
+      'input[0] has some 6 bytes; at most 3 are taken (MEDIA_MAX_MB)',
+    )
+    expect((await readAny({ input: [{ image: 'AAAA' }] })).task.kind).toBe('embed_media')
+  })
+
+  test('are held to what the server says on the way through the dialects', async () => {
+    const service = new FakeService({ mediaMaxBytes: 3 })
+    const body = { input: [{ image: 'AAAAAAAA' }] }
+    const { error } = await dispatch({ route: '/v1/embeddings', body }, service)
+    expect(error?.message).toMatch('at most 3 are taken')
+    expect(service.tasks).toEqual([])
+  })
+
+  test('are told apart from texts by the server that counts their characters', async () => {
+    const service = new FakeService()
+    const input = ['ab', { image: URL }, 'c']
+    const { headers, status } = await dispatch({ route: '/v1/embeddings', body: { input } }, service)
+    expect([status, headers['x-compute-characters']]).toEqual([200, '3'])
   })
 })
 

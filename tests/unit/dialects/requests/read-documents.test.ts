@@ -71,7 +71,7 @@ describe('a wrong document is refused', () => {
     [{ image: 'x', caption: 'c' }, 'documents[1] has "image"'],
     [{ content: [{ type: 'image_url', image_url: {} }] }, 'documents[1].content[0] has "image_url"'],
   ])('%j by its kind', (document, says) => {
-    const message = `${says}; the models served read text only`
+    const message = `${says}; text only is taken here`
     expect(() => textsOf(['a', document])).toThrow(expect.objectContaining({ code: 'wrong_task', message }))
   })
 

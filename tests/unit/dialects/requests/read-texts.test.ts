@@ -114,17 +114,17 @@ describe('what is no text is refused', () => {
   })
 
   test.each(IMAGE_KEYS)('an item with "%s" by its kind', async (key) => {
-    const message = `input[1] has "${key}"; the models served read text only`
+    const message = `input[1] has "${key}"; text only is taken here`
     await expect(read(['a', { [key]: 'data:,' }])).rejects.toEqual(refused(message, 'wrong_task'))
   })
 
   test('an image beside a text too, for it would be left out in silence', async () => {
-    const message = 'input[0] has "image"; the models served read text only'
+    const message = 'input[0] has "image"; text only is taken here'
     await expect(read([{ text: 'a', image: 'data:,' }])).rejects.toEqual(refused(message, 'wrong_task'))
   })
 
   test('a part of an item by its place', async () => {
-    const message = 'input[0].content[0] has "image_url"; the models served read text only'
+    const message = 'input[0].content[0] has "image_url"; text only is taken here'
     const value = [{ content: [{ type: 'image_url', image_url: { url: 'x' } }] }]
     await expect(read(value)).rejects.toEqual(refused(message, 'wrong_task'))
   })
@@ -155,7 +155,7 @@ describe('one text', () => {
 
   test('an image is none', () => {
     expect(() => readText({ image: 'x' }, 'query')).toThrow(
-      refused('query has "image"; the models served read text only', 'wrong_task'),
+      refused('query has "image"; text only is taken here', 'wrong_task'),
     )
   })
 })

@@ -1,10 +1,6 @@
 import type { LookupAddress } from 'node:dns'
 import { describe, expect, test } from 'vitest'
-import {
-  expectPublicHost,
-  isPublicAddress,
-  lookupPublic,
-} from '../../../../src/transports/runpod/public-address.ts'
+import { expectPublicHost, isPublicAddress, lookupPublic } from '../../../src/base/public-address.ts'
 
 test.each([
   '0.0.0.0',
