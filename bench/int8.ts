@@ -28,6 +28,7 @@ import {
   seededRandom,
   textOf,
 } from './harness.ts'
+import { tokenizerOf } from '../src/model/spec.ts'
 
 const ROUNDS = 9
 const TEXTS = 600
@@ -41,7 +42,7 @@ const MARKS = { fast: '≥ 2.1', balanced: '≥ 1.7', faithful: '' } as const
 const folder = process.argv[2] ?? MODEL
 const spec = await openFolder(folder)
 const tokenizers = new TokenizerThread()
-const tokenizer = await tokenizers.open(spec.tokenizer)
+const tokenizer = await tokenizers.open(tokenizerOf(spec))
 const cacheFolder = join(tmpdir(), 'embeddings-bench-int8')
 
 const models: Record<string, LoadedGraph> = { fp32: await load('cpu-f32') }
@@ -119,7 +120,7 @@ function sentences(): string[] {
 
 async function rowsOf({ texts: read }: Tokenizer, texts: readonly string[]): Promise<RaggedBatch> {
   const { vocabularySize } = graph
-  const maxTokens = Math.min(256, spec.tokenizer.maxTokens ?? 256)
+  const maxTokens = Math.min(256, tokenizerOf(spec).maxTokens ?? 256)
   const options = { noun: 'text', firstIndex: 0, truncate: 'right', maxTokens, vocabularySize } as const
   const rows = await read(texts, { text: '', pooled: true }, options)
   return { ...rows, adapters: new Int32Array(texts.length).fill(NO_ADAPTER), wantsTokens: false }

@@ -1,6 +1,7 @@
 import { loadConfig } from '../src/config.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { openFolder } from '../src/model/open-folder.ts'
+import { tokenizerOf } from '../src/model/spec.ts'
 import { startService } from '../src/start.ts'
 import { TokenizerThread } from '../src/tokenize/tokenizer.ts'
 import { MODEL } from './harness.ts'
@@ -13,7 +14,7 @@ export async function openEngineForBench(env: Record<string, string> = {}): Prom
 }> {
   const service = await startService({ config: loadConfig(env, []), log: () => {} })
   const tokenizers = new TokenizerThread()
-  const tokenizer = await tokenizers.open((await openFolder(MODEL)).tokenizer)
+  const tokenizer = await tokenizers.open(tokenizerOf(await openFolder(MODEL)))
   return {
     engine: service.engine,
     async rowsOf(texts) {

@@ -13,6 +13,7 @@ export function stubService(vectors: Float32Array, dimensions: number): Service 
       truncatedItems: 0,
       timing: { tokenizeMs: 0, queueMs: 0, runMs: 1 },
     }),
+    embedMedia: unused,
     embedTokens: unused,
     embedMulti: unused,
     embedSparse: unused,

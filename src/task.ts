@@ -1,6 +1,12 @@
 /** The vocabulary that dialects and engine share. */
+import type { Capability, ModelInfo } from './model-info.ts'
+
+export type { Capability, ModelInfo, ModelStats } from './model-info.ts'
 
 export type Truncation = 'left' | 'right' | 'none'
+
+/** What a model reads: texts, pictures, sounds. */
+export type Modality = 'text' | 'image' | 'audio'
 
 /** What stands before each text, one of the model's own prompts or the client's own words; and what the texts are for. */
 export type PromptChoice = (
@@ -35,6 +41,24 @@ export interface EmbedTask extends TextTask {
   readonly normalize?: boolean | undefined
   /** The texts are chunks of one document: it is read as a whole, and each chunk's tokens are pooled by themselves. */
   readonly lateChunking?: boolean | undefined
+}
+
+/** A picture or a sound of a request. */
+export interface MediaItem {
+  readonly modality: 'image' | 'audio'
+  /** The client's place for it, for errors: `input[3]`. */
+  readonly name: string
+  readonly source: { readonly url: string } | { readonly bytes: Uint8Array }
+}
+
+/** Texts, pictures and sounds, in any order, whose vectors are of one space. */
+export interface EmbedMediaTask extends TextTask {
+  readonly kind: 'embed_media'
+  /** Prompt, truncation and token limit are for the texts among them. */
+  readonly items: readonly (string | MediaItem)[]
+  /** As of `EmbedTask`. */
+  readonly dimensions?: number | undefined
+  readonly normalize?: boolean | undefined
 }
 
 /** Every token's vector, before pooling. */
@@ -103,6 +127,7 @@ export interface DecodeTask extends ModelTask {
 
 export type Task =
   | EmbedTask
+  | EmbedMediaTask
   | EmbedTokensTask
   | EmbedMultiTask
   | EmbedSparseTask
@@ -114,7 +139,10 @@ export type Task =
 export interface ResultFacts {
   /** Name under which the model is served. */
   readonly model: string
-  /** Tokens of the texts, without the special tokens that the template adds. */
+  /**
+   * Tokens of the texts, without the special tokens that the template adds; of pictures their patches, of sounds their
+   * seconds, rounded up.
+   */
   readonly promptTokens: number
   /** Texts, or pairs, that did not fit and were cut. */
   readonly truncatedItems: number
@@ -125,7 +153,7 @@ export interface ResultFacts {
 
 /** Milliseconds of a request. They do not add up to the whole: its parts overlap. */
 export interface Timing {
-  /** Waiting for the tokenizer. */
+  /** Waiting for the tokenizer, or for pictures and sounds to be fetched and read. */
   readonly tokenizeMs: number
   /** Rows were waiting, and none of them was running. */
   readonly queueMs: number
@@ -192,47 +220,6 @@ export interface DecodeResult {
   readonly texts: readonly string[]
 }
 
-export type Capability = 'embed' | 'embed_sparse' | 'multi_vector' | 'rerank' | 'classify'
-
-export interface ModelInfo {
-  readonly id: string
-  readonly aliases: readonly string[]
-  readonly capabilities: readonly Capability[]
-  /** Numbers of a vector, of a text or else of a token; undefined for a classifier. */
-  readonly dimensions: number | undefined
-  /** How token vectors become one; undefined where they do not, and for a classifier. */
-  readonly pooling: string | undefined
-  /** Of a classifier, else empty. */
-  readonly labels: readonly string[]
-  /** Names of its prompts. */
-  readonly prompts: readonly string[]
-  /** Tasks for which it has adapters. */
-  readonly adapters: readonly string[]
-  readonly maxTokens: number
-  readonly dtype: string
-  readonly dtypeRequested: string
-  readonly provider: string
-  readonly batchSize: number
-  readonly maxBatchTokens: number
-  /** Items that may wait. */
-  readonly queueSize: number
-  /** Unix seconds at which it was ready. */
-  readonly readyAt: number
-  readonly stats: ModelStats
-  /** False: its threads died and could not be started again. */
-  readonly healthy: boolean
-}
-
-export interface ModelStats {
-  /** Admitted items that no batch holds yet. */
-  readonly queuedItems: number
-  /** Requests that wait for room in the queue; while there is one, no more work should be fetched. */
-  readonly heldRequests: number
-  /** Tokens of the queued items, as far as they are tokenized. */
-  readonly waitingTokens: number
-  readonly runningBatches: number
-}
-
 /** Who comes first; nobody waits for ever. */
 export type Priority = 'high' | 'normal' | 'low'
 
@@ -255,6 +242,7 @@ export interface CallOptions {
 /** What a dialect may ask for. Everything throws `ServerError`. */
 export interface Service {
   readonly embed: (task: EmbedTask, options?: CallOptions) => Promise<EmbedResult>
+  readonly embedMedia: (task: EmbedMediaTask, options?: CallOptions) => Promise<EmbedResult>
   readonly embedTokens: (task: EmbedTokensTask, options?: CallOptions) => Promise<EmbedTokensResult>
   readonly embedMulti: (task: EmbedMultiTask, options?: CallOptions) => Promise<EmbedMultiResult>
   readonly embedSparse: (task: EmbedSparseTask, options?: CallOptions) => Promise<EmbedSparseResult>
@@ -263,4 +251,6 @@ export interface Service {
   readonly tokenize: (task: TokenizeTask, options?: CallOptions) => Promise<TokenizeResult>
   readonly decode: (task: DecodeTask, options?: CallOptions) => Promise<DecodeResult>
   readonly models: () => readonly ModelInfo[]
+  /** Bytes that a picture or a sound may have; undefined: as many as a request holds. */
+  readonly mediaMaxBytes?: number | undefined
 }

@@ -5,6 +5,7 @@ import type { Engine } from '../src/engine/engine.ts'
 import { openEngine } from '../src/engine/engine.ts'
 import { openFolder } from '../src/model/open-folder.ts'
 import type { ModelSpec } from '../src/model/spec.ts'
+import { tokenizerOf } from '../src/model/spec.ts'
 import type { Runner } from '../src/runtime/runner.ts'
 import { InferenceThread } from '../src/runtime/inference-thread.ts'
 import type { Tokenizer } from '../src/tokenize/tokenizer.ts'
@@ -39,7 +40,7 @@ export async function openModel(folder: string, options: OpenModelOptions = {}):
   const cl100k = new Cl100kDecoder()
   const [runner, tokenizer] = await Promise.all([
     new InferenceThread(entry).load(spec, { target: 'cpu-f32', device: CPU, threadCount: 2 }),
-    tokenizers.open(spec.tokenizer),
+    tokenizers.open(tokenizerOf(spec)),
   ])
   const names = [spec.name] as const
   const model = { spec, runner, tokenizer, names, batchSize, maxBatchTokens, dtypeRequested: 'auto' }

@@ -2,6 +2,7 @@
 import type { TokenKind } from '../src/engine/token-kind.ts'
 import { findKindPrompt, kindRowOptions, tokenRulesOf } from '../src/engine/token-kind.ts'
 import type { ModelSpec } from '../src/model/spec.ts'
+import { tokenizerOf } from '../src/model/spec.ts'
 import type { TokenizedRows, Tokenizer } from '../src/tokenize/tokenizer.ts'
 
 interface Readable {
@@ -17,11 +18,11 @@ export function readKind({ spec, tokenizer }: Readable, text: string, task: stri
   const options = {
     noun: 'text',
     firstIndex: 0,
-    truncate: spec.tokenizer.truncationSide,
+    truncate: tokenizerOf(spec).truncationSide,
     maxTokens: Infinity,
     vocabularySize: Infinity,
   }
   const { prompt } = findKindPrompt(spec, kind, undefined)
-  const lengths = { tokenizerTokens: spec.tokenizer.maxTokens, deviceTokens: Infinity }
+  const lengths = { tokenizerTokens: tokenizerOf(spec).maxTokens, deviceTokens: Infinity }
   return tokenizer.texts([text], prompt, kindRowOptions(options, rules[kind], lengths))
 }

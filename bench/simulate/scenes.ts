@@ -6,7 +6,7 @@ import { CPU } from './device.ts'
 import type { Scene } from './simulate.ts'
 
 /** As the engine is set up on a CPU. */
-const LIMITS: BatchLimits = { maxRows: 32, maxTokens: 512, maxPaddedTokens: 1024 }
+const LIMITS: BatchLimits = { maxRows: 32, maxTokens: 512, maxPaddedTokens: 1024, sharedTokens: 256 }
 
 const MINUTE = 60_000
 

@@ -1,5 +1,6 @@
 /** What a model in int8 is calibrated with and held to: our own texts, as ids of the model. */
 import type { ModelSpec } from '../model/spec.ts'
+import { tokenizerOf } from '../model/spec.ts'
 import type { Int8Ask } from '../runtime/int8/protocol.ts'
 import { LEAST_COSINE } from '../runtime/int8/protocol.ts'
 import type { RaggedBatch } from '../runtime/runner.ts'
@@ -30,7 +31,7 @@ export async function makeInt8Ask(
         noun: 'text',
         firstIndex: 0,
         truncate: 'right',
-        maxTokens: Math.min(MAX_TOKENS, spec.tokenizer.maxTokens ?? MAX_TOKENS),
+        maxTokens: Math.min(MAX_TOKENS, tokenizerOf(spec).maxTokens ?? MAX_TOKENS),
         // Rows with ids that the model lacks are left out where its vocabulary is known.
         vocabularySize: Infinity,
       },

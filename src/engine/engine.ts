@@ -1,5 +1,6 @@
 /** The service: every task becomes rows of one model, and rows become its result. */
-import type { CallOptions, Service } from '../task.ts'
+import type { MediaReader } from '../media/media.ts'
+import type { CallOptions, Capability, EmbedMediaTask, Service } from '../task.ts'
 import type { Operation } from './find-model.ts'
 import { findModel } from './find-model.ts'
 import type { CacheStats } from './result-cache.ts'
@@ -9,6 +10,7 @@ import { classify } from './tasks/classify.ts'
 import type { ClientIds } from './tasks/decode.ts'
 import { decode } from './tasks/decode.ts'
 import { embed } from './tasks/embed.ts'
+import { embedMedia } from './tasks/embed-media.ts'
 import { embedMulti } from './tasks/embed-multi.ts'
 import { embedSparse } from './tasks/embed-sparse.ts'
 import { embedTokens } from './tasks/embed-tokens.ts'
@@ -17,7 +19,10 @@ import { tokenize } from './tasks/tokenize.ts'
 
 export type { LoadedModel } from './served-model.ts'
 
-export interface EngineOptions extends ServedModelOptions, ClientIds {}
+export interface EngineOptions extends ServedModelOptions, ClientIds {
+  /** Of pictures and sounds; undefined where no model has a tower for them. */
+  readonly media?: MediaReader | undefined
+}
 
 export interface Engine extends Service {
   /** Undefined: no results are kept. */
@@ -29,7 +34,7 @@ export interface Engine extends Service {
 
 export function openEngine(models: readonly LoadedModel[], options: EngineOptions): Engine {
   const served = models.map((model) => serveModel(model, options))
-  const { tokenInput, cl100k, cache } = options
+  const { tokenInput, cl100k, cache, media } = options
   /** An operation, on the model that a task means. */
   const on =
     <T extends { readonly model: string | undefined }, R>(
@@ -40,6 +45,10 @@ export function openEngine(models: readonly LoadedModel[], options: EngineOption
       run(findModel(served, operation, task.model), task, options)
   return {
     embed: on('embed', embed),
+    embedMedia: async (task, callOptions = {}) => {
+      const found = findModel(served, needsOf(task), task.model)
+      return embedMedia(found, task, callOptions, media)
+    },
     embedTokens: on('embed_tokens', embedTokens),
     embedMulti: on('multi_vector', embedMulti),
     embedSparse: on('embed_sparse', embedSparse),
@@ -58,3 +67,16 @@ export function openEngine(models: readonly LoadedModel[], options: EngineOption
     },
   }
 }
+
+/** What a model must be able to that shall embed these items; of none what the task is by its name. */
+function needsOf({ items }: EmbedMediaTask): 'embed' | readonly Capability[] {
+  const modalities = new Set(items.map((item) => (typeof item === 'string' ? 'text' : item.modality)))
+  const needs = MODALITIES.filter(({ modality }) => modalities.has(modality)).map(({ need }) => need)
+  return needs.some((need) => need !== 'embed') ? needs : 'embed'
+}
+
+const MODALITIES = [
+  { modality: 'text', need: 'embed' },
+  { modality: 'image', need: 'image_embed' },
+  { modality: 'audio', need: 'audio_embed' },
+] as const

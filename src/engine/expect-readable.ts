@@ -7,11 +7,12 @@ export const MAX_TEXT_CHARACTERS = 1_048_576
 export function expectReadable(texts: readonly string[], noun: string): void {
   if (texts.length === 0)
     throw new ServerError('invalid_request', `there is no ${noun}; at least one is needed`)
+  const article = /^[aeiou]/.test(noun) ? 'an' : 'a'
   for (const [index, text] of texts.entries()) {
     if (text.length <= MAX_TEXT_CHARACTERS) continue
     throw new ServerError(
       'invalid_request',
-      `${noun} ${index} has ${text.length} characters; a ${noun} may have ${MAX_TEXT_CHARACTERS}`,
+      `${noun} ${index} has ${text.length} characters; ${article} ${noun} may have ${MAX_TEXT_CHARACTERS}`,
     )
   }
 }

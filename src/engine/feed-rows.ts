@@ -1,9 +1,22 @@
-/** A request's texts on their way to the waiting room. */
+/** A request's items on their way to the waiting room. */
+import type { Media } from '../runtime/runner.ts'
 import { NO_ADAPTER } from '../runtime/runner.ts'
 import type { TokenizedRows } from '../tokenize/tokenizer.ts'
 import type { PendingRequest } from './pending-request.ts'
 import type { Row } from './row.ts'
-import { keyOf } from './row.ts'
+import { keyOf, mediaKeyOf } from './row.ts'
+
+/** What a row reads in place of text. */
+export interface RowMedia extends Media {
+  /** Of its numbers: equal ones share a result. */
+  readonly digest: string
+}
+
+/** Rows as a tokenizer makes them, among which may be some of media: their ids are zeros. */
+export interface FedRows extends TokenizedRows {
+  /** One for each row; undefined for a text. */
+  readonly media?: readonly (RowMedia | undefined)[]
+}
 
 export interface Feed {
   readonly request: PendingRequest
@@ -13,7 +26,7 @@ export interface Feed {
   /** As a row's; none unless told. */
   readonly adapter?: number | undefined
   /** Rows of items `from` to `to`; called with ascending ranges, one at a time. */
-  readonly tokenize: (from: number, to: number) => Promise<TokenizedRows>
+  readonly tokenize: (from: number, to: number) => Promise<FedRows>
   /** Nothing is added before every item is tokenized. */
   readonly tokenizeFirst: boolean
   readonly add: (rows: readonly Row[]) => void
@@ -31,6 +44,8 @@ export interface FedTexts {
 /** Items, and characters, tokenized at a time: the first batch leaves early, and others get their turn between chunks. */
 const CHUNK_ITEMS = 64
 const CHUNK_CHARACTERS = 262_144
+/** As many characters a picture or a sound counts for: eight are read at a time. */
+export const MEDIA_SIZE = CHUNK_CHARACTERS / 8
 
 /** Tokenizes a request chunk by chunk, not far ahead of the device. Throws as soon as the request has failed. */
 export async function feedRows(feed: Feed): Promise<FedTexts> {
@@ -74,16 +89,19 @@ export function tokensOf(rows: readonly Row[]): number {
   return rows.reduce((sum, { ids }) => sum + ids.length, 0)
 }
 
-function cutRows(rows: TokenizedRows, feed: Feed, firstIndex: number): Row[] {
+function cutRows(rows: FedRows, feed: Feed, firstIndex: number): Row[] {
   const { request, wantsTokens, adapter = NO_ADAPTER } = feed
   return Array.from({ length: rows.bounds.length - 1 }, (_, b) => {
+    const media = rows.media?.[b]
     const row = {
       ids: rows.ids.subarray(rows.bounds[b], rows.bounds[b + 1]),
       typeStart: rows.typeStarts[b] as number,
       unpooledTokens: rows.unpooledTokens[b] as number,
-      adapter,
+      adapter: media === undefined ? adapter : NO_ADAPTER,
       wantsTokens,
+      media,
     }
-    return { ...row, request, index: firstIndex + b, key: keyOf(row) }
+    const key = media === undefined ? keyOf(row) : mediaKeyOf(media.modality, media.digest)
+    return { ...row, request, index: firstIndex + b, key }
   })
 }

@@ -21,7 +21,7 @@ export function findPairPrompt(
     prompt: choice,
   }: { readonly instruction?: string | undefined; readonly prompt?: PromptChoice | undefined },
 ): FoundPairPrompt {
-  const { pairPrompt } = spec.tokenizer
+  const pairPrompt = spec.tokenizer?.pairPrompt
   const isAsked = pairPrompt !== undefined
   const found = findPrompt(
     spec,

@@ -8,6 +8,7 @@ import type { ServedModel } from './served-model.ts'
 import type { RowTask } from './task-rows.ts'
 import { rowOptions, sizesOf } from './task-rows.ts'
 import { expectTokenBudget } from './token-budget.ts'
+import { textSideOf } from './text-side.ts'
 import type { TokenKind } from './token-kind.ts'
 import { keepVectors, kindRowOptions, multiWidth, tokenRulesOf } from './token-kind.ts'
 
@@ -67,11 +68,12 @@ export class KindRows {
   }
 
   async make(from: number, to: number) {
-    const { spec, runner, tokenizer } = this.#served.model
+    const { runner } = this.#served.model
+    const { tokenizer, spec } = textSideOf(this.#served)
     const { task, texts, prompt, noun, side } = this.#asked
     const base = rowOptions(this.#served, task, { noun, firstIndex: from })
     const wanted = kindRowOptions({ ...base, side }, this.#rules, {
-      tokenizerTokens: spec.tokenizer.maxTokens,
+      tokenizerTokens: spec.maxTokens,
       deviceTokens: runner.limits.maxTokens,
     })
     const rows = await tokenizer.texts(texts.slice(from, to), prompt, wanted)

@@ -2,22 +2,23 @@
 import type { BatchFacts } from '../base/metrics.ts'
 import { cancelled, stopping } from '../errors.ts'
 import type { Runner } from '../runtime/runner.ts'
-import type { CallOptions, ModelStats, Timing } from '../task.ts'
-import type { TokenizedRows } from '../tokenize/tokenizer.ts'
+import type { ModelStats } from '../task.ts'
 import { Admission } from './admission.ts'
 import { BatchBudget } from './batch-budget.ts'
 import { BatchRunner } from './batch-runner.ts'
 import { feedRows, tokensOf } from './feed-rows.ts'
-import type { KeepTokens } from './pending-request.ts'
 import { PendingRequest } from './pending-request.ts'
 import type { Place } from './place.ts'
 import { RequestClock } from './request-clock.ts'
 import type { ResultCache } from './result-cache.ts'
 import type { RowGroup } from './row-group.ts'
 import type { Item, Row } from './row.ts'
+import type { LaneResult, Submission } from './submission.ts'
 import { TokenEstimate } from './token-estimate.ts'
 import type { BatchLimits } from './waiting-room.ts'
 import { WaitingRoom } from './waiting-room.ts'
+
+export type { LaneResult, Submission } from './submission.ts'
 
 /** Where the result of an item came from that was not computed for it: an identical one under way, or an earlier one. */
 export type ReuseSource = 'duplicate' | 'cache'
@@ -41,36 +42,6 @@ export interface LaneOptions {
   readonly onReuse?: ((itemCount: number, source: ReuseSource) => void) | undefined
   /** Told when the device ran out of memory and batches are smaller from now on: tokens that they may have. */
   readonly onBudget?: ((maxTokens: number) => void) | undefined
-}
-
-export interface Submission {
-  /** What errors call an item. */
-  readonly noun: string
-  /** Characters of each item: what is tokenized at a time is bounded by them. */
-  readonly sizes: readonly number[]
-  /** What tells the items apart: equal ones become the same row. Unless told no two are known to. */
-  readonly texts?: readonly string[] | undefined
-  /** Rows of items `from` to `to`; called with ascending ranges, one at a time. */
-  readonly tokenize: (from: number, to: number) => Promise<TokenizedRows>
-  /** Nothing runs before every item is tokenized: where a later one may still be refused. */
-  readonly tokenizeFirst: boolean
-  /** The vectors of all tokens come back too. */
-  readonly wantsTokens: boolean
-  /** Index of the model's adapter that the texts go through; none unless told. */
-  readonly adapter?: number
-  /** As a pending request's. */
-  readonly keepTokens?: KeepTokens
-  readonly options: CallOptions
-}
-
-export interface LaneResult {
-  /** [items, outputWidth] */
-  readonly rows: Float32Array
-  /** Of each item [its tokens, tokenWidth], where they were wanted. */
-  readonly tokens?: readonly Float32Array[] | undefined
-  readonly textTokens: number
-  readonly truncatedItems: number
-  readonly timing: Timing
 }
 
 /** Rows of a request that wait ready: more would only take memory, and tokenizer time from requests that came later. */
@@ -130,17 +101,18 @@ export class ModelLane {
    * befell the first row to fail.
    */
   async submit(submission: Submission): Promise<LaneResult> {
-    const { sizes, noun } = submission
+    const { sizes, noun, knownTokens, readyRows = READY_ROWS } = submission
     const { signal, whenFull = 'refuse', priority = 'normal', withinMs } = submission.options
     if (signal?.aborted) throw cancelled()
     if (this.#closed) throw stopping()
-    const estimates = this.#estimate.of(sizes)
+    const estimates = this.#estimate.of(sizes, knownTokens)
     // Admitted but not yet in the waiting room.
     const untokenized = { items: sizes.length, tokens: estimates.reduce((sum, tokens) => sum + tokens, 0) }
     const { items: itemCount, tokens } = untokenized
     // What the cache will answer is not known yet: nobody is refused then for work that there may not be.
     const mayBeKnown = this.#options.cache !== undefined && !submission.wantsTokens
-    const deadline = this.#estimate.deadlineOf(mayBeKnown ? undefined : withinMs, estimates, submission.texts)
+    const asked = { estimates, knownTokens, texts: submission.texts }
+    const deadline = this.#estimate.deadlineOf(mayBeKnown ? undefined : withinMs, asked)
     let place = this.#admission.admit({ itemCount, tokens, priority, noun, whenFull, signal, ...deadline })
     if (place instanceof Promise) {
       place = await place
@@ -165,7 +137,7 @@ export class ModelLane {
           this.#enter(request, rows)
         },
         onWhole: (rows) => this.#estimate.noteRows(sizes, rows),
-        hasRoom: () => (this.#room.countOf(request) > READY_ROWS ? this.#onBatch.promise : undefined),
+        hasRoom: () => (this.#room.countOf(request) > readyRows ? this.#onBatch.promise : undefined),
       })
       return { ...(await request.result), ...fed, timing: request.clock.timing }
     } catch (error) {
@@ -191,7 +163,7 @@ export class ModelLane {
     await this.#options.runner.close()
   }
 
-  #open({ sizes, noun, keepTokens, options }: Submission, place: Place): PendingRequest {
+  #open({ sizes, noun, keepTokens, onDelivered, options }: Submission, place: Place): PendingRequest {
     const request = new PendingRequest({
       rowCount: sizes.length,
       width: this.#options.runner.limits.outputWidth,
@@ -200,6 +172,7 @@ export class ModelLane {
       place,
       keepTokens,
       onProgress: options.onProgress,
+      onDelivered,
       onFailure: () => this.#forget(request),
     })
     this.#requests.add(request)

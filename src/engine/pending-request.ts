@@ -17,6 +17,8 @@ export interface PendingRequestOptions {
   /** Lets its rows be dropped. */
   readonly onFailure: () => void
   readonly onProgress?: CallOptions['onProgress']
+  /** Told of each row whose result is in. */
+  readonly onDelivered?: ((index: number) => void) | undefined
 }
 
 export interface RequestOutput {
@@ -31,11 +33,14 @@ export class PendingRequest {
   readonly noun: string
   readonly clock: RequestClock
   readonly place: Place
+  /** Tokens of all its rows, as they were estimated when it came. */
+  readonly wholeTokens: number
   readonly #width: number
   readonly #rows: Float32Array
   readonly #keepTokens: KeepTokens
   readonly #onFailure: () => void
   readonly #onProgress: CallOptions['onProgress']
+  readonly #onDelivered: PendingRequestOptions['onDelivered']
   readonly #settled = Promise.withResolvers<RequestOutput>()
   #tokens: Float32Array[] | undefined
   #missing: number
@@ -47,11 +52,13 @@ export class PendingRequest {
     this.noun = noun
     this.clock = clock
     this.place = place
+    this.wholeTokens = place.tokens
     this.#width = width
     this.#rows = new Float32Array(rowCount * width)
     this.#missing = rowCount
     this.#onFailure = onFailure
     this.#onProgress = onProgress
+    this.#onDelivered = options.onDelivered
     // Whoever asked may learn of a failure only after it has happened.
     this.#settled.promise.catch(() => {})
   }
@@ -75,6 +82,7 @@ export class PendingRequest {
       this.#tokens[index] = this.#keepTokens(index, tokens)
     }
     this.#missing--
+    this.#onDelivered?.(index)
     const rowCount = this.#rows.length / this.#width
     try {
       this.#onProgress?.(rowCount - this.#missing, rowCount)

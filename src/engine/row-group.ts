@@ -1,4 +1,4 @@
-import type { RaggedRow } from '../runtime/runner.ts'
+import type { Media, RaggedRow } from '../runtime/runner.ts'
 import type { PendingRequest } from './pending-request.ts'
 import type { Item, Row } from './row.ts'
 
@@ -10,6 +10,7 @@ export class RowGroup implements RaggedRow {
   readonly unpooledTokens: number
   readonly adapter: number
   readonly wantsTokens: boolean
+  readonly media: Media | undefined
   /** Times that the inference thread died with it in its batch. */
   deaths = 0
   /** Times that a GPU was lost with it in its batch. */
@@ -25,6 +26,7 @@ export class RowGroup implements RaggedRow {
     this.unpooledTokens = row.unpooledTokens
     this.adapter = row.adapter
     this.wantsTokens = row.wantsTokens
+    this.media = row.media
     this.#items = [row, ...duplicates].map(itemOf)
   }
 
@@ -76,7 +78,7 @@ export class RowGroup implements RaggedRow {
   }
 }
 
-/** A group may outgrow the queue by far: it keeps no ids of the rows that joined it. */
+/** A group may outgrow the queue by far: it keeps neither ids nor media of the rows that joined it. */
 function itemOf({ request, index }: Row): Item {
   return { request, index }
 }

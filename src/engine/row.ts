@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { RaggedRow } from '../runtime/runner.ts'
+import type { Media, RaggedRow } from '../runtime/runner.ts'
 import type { PendingRequest } from './pending-request.ts'
 
 /** Where a result goes. */
@@ -9,7 +9,7 @@ export interface Item {
   readonly index: number
 }
 
-/** One text or pair that waits for the device. */
+/** One text, pair, picture or sound that waits for the device. */
 export interface Row extends RaggedRow, Item {
   /** As `keyOf` has it. */
   readonly key: string
@@ -28,4 +28,12 @@ export function keyOf({ ids, typeStart, unpooledTokens, adapter, wantsTokens }: 
   seen.set(ids, 4)
   // A character a byte: half as long as hexadecimal digits.
   return hash('sha256', seen, 'binary')
+}
+
+/**
+ * As `keyOf`, of a row of media; `digest`: of its numbers. As long as that of a text, and never the same: what is digested
+ * begins with a word, a text's with the place where its token types change.
+ */
+export function mediaKeyOf(modality: Media['modality'], digest: string): string {
+  return hash('sha256', `${modality} ${digest}`, 'binary')
 }

@@ -4,6 +4,7 @@ import type { Runner } from '../runtime/runner.ts'
 import { PADDING_FACTOR } from '../runtime/runner.ts'
 import type { Capability, ModelInfo } from '../task.ts'
 import type { Tokenizer } from '../tokenize/tokenizer.ts'
+import { MediaSlots } from './media-slots.ts'
 import type { ReuseSource } from './model-lane.ts'
 import { ModelLane } from './model-lane.ts'
 import type { ResultCache } from './result-cache.ts'
@@ -12,7 +13,8 @@ import { Turns } from './turns.ts'
 export interface LoadedModel {
   readonly spec: ModelSpec
   readonly runner: Runner
-  readonly tokenizer: Tokenizer
+  /** Undefined: the model reads no text. */
+  readonly tokenizer: Tokenizer | undefined
   /** Names under which it is served, the first one shown. */
   readonly names: readonly [string, ...string[]]
   readonly batchSize: number
@@ -43,15 +45,20 @@ export interface ServedModel {
   readonly lane: ModelLane
   /** Of requests whose rows are scored on this thread. */
   readonly scoreTurns: Turns
+  /** Of pictures and sounds between their source and the device. */
+  readonly mediaSlots: MediaSlots
   /** As it was when it was ready; `describe` has its state of now. */
   readonly info: ModelInfo
 }
+
+/** Six times as many as are read at a time: a few dozen prepared pictures are 30 MB. */
+const MEDIA_SLOTS = 48
 
 export function serveModel(model: LoadedModel, options: ServedModelOptions): ServedModel {
   const { queueSize, now = () => performance.now(), onBatch, cache, onReuse, onBudget } = options
   const { runner, names, batchSize } = model
   // Unless told none is refused that would find room by its items.
-  const { queueTokens = queueSize * runner.limits.maxTokens } = options
+  const { queueTokens = queueSize * longestRow(runner) } = options
   const maxBatchTokens = model.maxBatchTokens ?? runner.batchTokens
   const [name] = names
   const lane = new ModelLane({
@@ -61,6 +68,7 @@ export function serveModel(model: LoadedModel, options: ServedModelOptions): Ser
       maxRows: batchSize,
       maxTokens: maxBatchTokens,
       maxPaddedTokens: PADDING_FACTOR * maxBatchTokens,
+      sharedTokens: runner.sharedTokens,
     },
     queueSize,
     queueTokens,
@@ -71,12 +79,13 @@ export function serveModel(model: LoadedModel, options: ServedModelOptions): Ser
     onReuse: (itemCount, source) => onReuse?.(name, itemCount, source),
     onBudget: (maxTokens) => onBudget?.(name, maxTokens),
   })
-  return { model, lane, scoreTurns: new Turns(), info: infoOf(model, { lane, queueSize, maxBatchTokens }) }
+  const info = infoOf(model, { lane, queueSize, maxBatchTokens })
+  return { model, lane, scoreTurns: new Turns(), mediaSlots: new MediaSlots(MEDIA_SLOTS), info }
 }
 
 /** What is said of a model, as it is now. */
 export function describe({ model, lane, info }: ServedModel): ModelInfo {
-  const healthy = model.runner.healthy && model.tokenizer.healthy
+  const healthy = model.runner.healthy && model.tokenizer?.healthy !== false
   return { ...info, maxBatchTokens: lane.maxBatchTokens, stats: lane.stats, healthy }
 }
 
@@ -95,9 +104,9 @@ function infoOf(model: LoadedModel, { lane, queueSize, maxBatchTokens }: Queue):
   return {
     id,
     aliases,
-    capabilities: capabilitiesOf(spec, tokenizer.joinsPairs),
+    capabilities: capabilitiesOf(spec, tokenizer?.joinsPairs === true),
     dimensions: head.kind === 'classification' ? undefined : Math.min(cut ?? vectorWidth, vectorWidth),
-    pooling: poolingOf(head),
+    pooling: tokenizer && poolingOf(head),
     labels: head.kind === 'classification' ? head.labels : [],
     prompts: Object.keys(prompts),
     adapters,
@@ -122,7 +131,12 @@ function maxTokensOf({ spec, runner }: LoadedModel): number {
 /** A multi-vector model's documents are cut as its files say, whatever its tokenizer would take. */
 function ownMaxTokens({ head, tokenizer }: ModelSpec): number | undefined {
   const own = head.kind === 'multi_vector' ? head.rules.document.maxTokens : undefined
-  return own ?? tokenizer.maxTokens
+  return own ?? tokenizer?.maxTokens
+}
+
+/** Tokens that a row may have, whichever side of the model reads it. */
+function longestRow({ limits, towers }: Runner): number {
+  return Math.max(limits.maxTokens, towers.image?.maxTokens ?? 0, towers.audio?.maxTokens ?? 0)
 }
 
 function poolingOf(head: Head): string | undefined {
@@ -131,11 +145,22 @@ function poolingOf(head: Head): string | undefined {
   return head.steps.flatMap((step) => (step.kind === 'pooling' ? step.modes : [])).join('+')
 }
 
+const IMAGES: readonly Capability[] = ['image_embed']
+const SOUNDS: readonly Capability[] = ['audio_embed']
 const SPARSE: readonly Capability[] = ['embed_sparse']
 /** Of models that compare texts token by token. */
 const COMPARED: readonly Capability[] = ['multi_vector', 'rerank']
 
-function capabilitiesOf({ head }: ModelSpec, joinsPairs: boolean): Capability[] {
+function capabilitiesOf(spec: ModelSpec, joinsPairs: boolean): Capability[] {
+  const { tokenizer, image, audio } = spec
+  return [
+    ...(tokenizer ? textCapabilities(spec, joinsPairs) : []),
+    ...(image ? IMAGES : []),
+    ...(audio ? SOUNDS : []),
+  ]
+}
+
+function textCapabilities({ head }: ModelSpec, joinsPairs: boolean): Capability[] {
   if (head.kind === 'embedding') {
     const { lexical, multiVector } = head
     return ['embed', ...(lexical ? SPARSE : []), ...(multiVector ? COMPARED : [])]

@@ -3,6 +3,7 @@ import type { ResultFacts, Truncation } from '../task.ts'
 import type { Prompt, RowOptions } from '../tokenize/tokenizer.ts'
 import type { LaneResult } from './model-lane.ts'
 import type { ServedModel } from './served-model.ts'
+import { textSideOf } from './text-side.ts'
 
 /** What a task of any kind says of its rows. */
 export interface RowTask {
@@ -12,14 +13,17 @@ export interface RowTask {
 
 /** How the rows of items from `firstIndex` on are made; `noun`: what an error calls one. */
 export function rowOptions(
-  { model, info }: ServedModel,
+  served: ServedModel,
   { truncate, maxTokens }: RowTask,
   { noun, firstIndex }: { noun: string; firstIndex: number },
 ): RowOptions {
+  const { model, info } = served
+  const { truncationSide, fill } = textSideOf(served).spec
   return {
     noun,
     firstIndex,
-    truncate: truncate ?? model.spec.tokenizer.truncationSide,
+    truncate: truncate ?? truncationSide,
+    fill,
     maxTokens: info.maxTokens,
     clientMaxTokens: maxTokens,
     vocabularySize: model.runner.limits.vocabularySize,

@@ -6,6 +6,16 @@ const FIRST = { characters: 400, tokens: 100 }
 /** Tokens after which what was seen before counts half. */
 const MEMORY = 65_536
 
+type KnownTokens = readonly (number | undefined)[]
+
+export interface EstimatedItems {
+  readonly estimates: readonly number[]
+  /** As of a submission. */
+  readonly knownTokens?: KnownTokens | undefined
+  /** What tells them apart, where that is known. */
+  readonly texts: readonly string[] | undefined
+}
+
 /** What texts will be in tokens, before they are tokenized: as those were that have been. */
 export class TokenEstimate {
   readonly #maxTokens: number
@@ -23,10 +33,12 @@ export class TokenEstimate {
     return this.#isBacked
   }
 
-  /** For texts of so many characters, tokens of each: whole numbers, 1 at least. */
-  of(sizes: readonly number[]): number[] {
+  /** For texts of so many characters, tokens of each: whole numbers, 1 at least. `known`: of those that need no estimate. */
+  of(sizes: readonly number[], known: KnownTokens = []): number[] {
     const ratio = this.#tokens / this.#characters
-    return sizes.map((size) => Math.min(this.#maxTokens, Math.max(1, Math.ceil(size * ratio))))
+    return sizes.map(
+      (size, index) => known[index] ?? Math.min(this.#maxTokens, Math.max(1, Math.ceil(size * ratio))),
+    )
   }
 
   /** A text of so many characters has become so many tokens, none of which was cut away. */
@@ -42,20 +54,22 @@ export class TokenEstimate {
   }
 
   /** Of rows that were not cut; `sizes`: characters of all items of their request. */
-  noteRows(sizes: readonly number[], rows: readonly Pick<Row, 'index' | 'ids'>[]): void {
-    for (const { index, ids } of rows) this.note(sizes[index] as number, ids.length)
+  noteRows(sizes: readonly number[], rows: readonly Pick<Row, 'index' | 'ids' | 'media'>[]): void {
+    for (const { index, ids, media } of rows) {
+      if (media === undefined) this.note(sizes[index] as number, ids.length)
+    }
   }
 
   /**
-   * What a request may be refused by that is to be answered within a time: nothing before any text has told. `estimates`: of its
-   * items; `texts`: what tells them apart, where that is known. Of identical ones the device computes one.
+   * What a request may be refused by that is to be answered within a time: nothing before any text has told, unless there is
+   * nothing to estimate. Of identical items the device computes one.
    */
   deadlineOf(
     withinMs: number | undefined,
-    estimates: readonly number[],
-    texts: readonly string[] | undefined,
+    { estimates, knownTokens = [], texts }: EstimatedItems,
   ): Pick<AdmissionRequest, 'withinMs' | 'ownTokens'> {
-    if (withinMs === undefined || !this.#isBacked) return { withinMs: undefined }
+    const isBacked = this.#isBacked || estimates.every((_, index) => knownTokens[index] !== undefined)
+    if (withinMs === undefined || !isBacked) return { withinMs: undefined }
     return { withinMs, ownTokens: sumDistinct(estimates, texts) }
   }
 }

@@ -1,5 +1,5 @@
 import { ServerError } from '../errors.ts'
-import type { ModelSpec } from '../model/spec.ts'
+import type { EmbeddingStep, ModelSpec } from '../model/spec.ts'
 import type { EmbedMultiTask, EmbedTask } from '../task.ts'
 import { findRoute } from './find-route.ts'
 import type { ServedModel } from './served-model.ts'
@@ -19,8 +19,10 @@ export interface VectorPlan {
   readonly norm: 'kept' | 'restored' | 'unit'
 }
 
+type VectorTask = Pick<EmbedTask, 'prompt' | 'dimensions' | 'normalize'>
+
 /** Throws `invalid_request` where the model has not that many dimensions. */
-export function planVectors(served: ServedModel, task: EmbedTask): VectorPlan {
+export function planVectors(served: ServedModel, task: VectorTask): VectorPlan {
   const { outputWidth: rowWidth, vectorWidth } = served.model.runner.limits
   const dimensions = findDimensions(served, task.dimensions)
   const start = startOf(served.model.spec, rowWidth, task)
@@ -45,23 +47,28 @@ export function planTokenVectors(served: ServedModel, task: Omit<EmbedMultiTask,
 }
 
 /** Routes stand side by side in a row, in their order. */
-function startOf({ head }: ModelSpec, rowWidth: number, { prompt }: EmbedTask): number {
+function startOf({ head }: ModelSpec, rowWidth: number, { prompt }: VectorTask): number {
   if (head.kind !== 'embedding' || head.routes === undefined) return 0
   return (findRoute(head.routes, prompt) * rowWidth) / head.routes.length
 }
 
 function normOf(
   { model }: ServedModel,
-  { normalize, dimensions: asked }: EmbedTask,
+  { normalize, dimensions: asked }: VectorTask,
   dimensions: number,
 ): VectorPlan['norm'] {
-  const { head } = model.spec
-  const isNormalized = head.kind === 'embedding' && head.steps.at(-1)?.kind === 'normalize'
+  const isNormalized = lastStep(model.spec)?.kind === 'normalize'
   if (normalize === false) return isNormalized ? 'restored' : 'kept'
   const isCut = dimensions < model.runner.limits.vectorWidth
   if (normalize === true) return isNormalized && !isCut ? 'kept' : 'unit'
   // A cut that the model's files ask for leaves the vector as it is, as the reference does; a client's cut is made whole.
   return isNormalized && isCut && asked !== undefined ? 'unit' : 'kept'
+}
+
+/** Of any side: what one does at its end they all do. */
+function lastStep({ head, tokenizer, image, audio }: ModelSpec): EmbeddingStep | undefined {
+  if (tokenizer === undefined) return (image ?? audio)?.steps.at(-1)
+  return head.kind === 'embedding' ? head.steps.at(-1) : undefined
 }
 
 function findDimensions(served: ServedModel, asked: number | undefined): number {

@@ -1,5 +1,6 @@
 /** Rows that wait for the device, and the policy by which a batch is taken from them. No clock: order is time. */
-import type { Priority } from '../task.ts'
+import { modalityOf } from '../runtime/runner.ts'
+import type { Modality, Priority } from '../task.ts'
 import { ByTokensLeft } from './by-tokens-left.ts'
 import { Draft } from './draft.ts'
 import type { PendingRequest } from './pending-request.ts'
@@ -15,13 +16,19 @@ export interface BatchLimits {
   readonly maxTokens: number
   /** Rows times the longest of them: what attention, which alone is padded, works on. */
   readonly maxPaddedTokens: number
+  /**
+   * Where batches take long: tokens up to which larger requests fill a batch while such as have no more than so many come, so
+   * that these wait for less. Undefined: up to the limit, always.
+   */
+  readonly sharedTokens?: number | undefined
 }
 
 interface Waiting {
   readonly request: PendingRequest
   /** In the order they came; those already taken are skipped. */
   readonly arrived: Row[]
-  readonly byLength: RowsByLength
+  /** Of each modality that has come. */
+  readonly byLength: Map<Modality, RowsByLength>
   readonly taken: Set<Row>
   head: number
   /** 0 once it has left. */
@@ -43,6 +50,8 @@ const MOST_MISSES = 32
 
 /** Every so many batches one goes by turns. */
 const TURN = 4
+/** Batches for which larger requests leave room after a small one came. */
+const SHARED_BATCHES = 16
 /** Whose turn it is. */
 const TURNS: readonly Priority[] = ['low', 'normal', 'high', 'normal']
 
@@ -55,7 +64,7 @@ const TURNS: readonly Priority[] = ['low', 'normal', 'high', 'normal']
  * served within 16k batches, and within 4k where all are of one.
  *
  * The first row of a batch is its request's oldest; it anchors the batch, and every other one is the nearest to it in length
- * that its request has: so batches stay close in length.
+ * that its request has: so batches stay close in length. All are of the anchor's modality: each has a graph of its own.
  *
  * Duplicates of a row that is taken leave with it, wherever they stand, and take up no room in the batch. Until then each keeps
  * a place of its own: a query that is also the last text of a long job is taken when any query would be.
@@ -69,6 +78,8 @@ export class WaitingRoom {
   #batchCount = 0
   /** Of which the last batch took rows: they are let out of the queue, and so have fewer tokens left, only after it. */
   readonly #begun = new Set<PendingRequest>()
+  /** When a row of a small request was taken last. */
+  #lastSmall = -Infinity
   #draining = false
 
   /** Whether something waits that must run by itself. It is the next batch. */
@@ -99,12 +110,12 @@ export class WaitingRoom {
       const line = this.#lineOf(request)
       let waiting = line.turns.get(request)
       if (waiting === undefined) {
-        const [byLength, taken] = [new RowsByLength(), new Set<Row>()]
+        const [byLength, taken] = [new Map<Modality, RowsByLength>(), new Set<Row>()]
         waiting = { request, arrived: [], byLength, taken, head: 0, size: 0, tokens: 0, left: undefined }
         line.turns.set(request, waiting)
       }
       waiting.arrived.push(row)
-      waiting.byLength.add(row)
+      rowsLike(row, waiting).add(row)
       this.#byKey.add(row)
       waiting.size++
       waiting.tokens += row.ids.length
@@ -200,8 +211,13 @@ export class WaitingRoom {
 
   /** Puts a row of a request into the batch, where it has one that fits. */
   #takeRow(waiting: Waiting, draft: Draft): boolean {
-    const row = draft.groups.length === 0 ? takeOldest(waiting) : takeNearest(waiting, draft)
+    const { sharedTokens = 0 } = draft.limits
+    const isSmall = waiting.request.wholeTokens <= sharedTokens
+    const leavesRoom = !isSmall && this.#batchCount - this.#lastSmall < SHARED_BATCHES
+    const room = leavesRoom ? draft.sharedRoom : draft.room
+    const row = draft.groups.length === 0 ? takeOldest(waiting) : takeNearest(waiting, draft, room)
     if (row === undefined) return false
+    if (isSmall) this.#lastSmall = this.#batchCount
     draft.add(this.#group(row))
     return true
   }
@@ -217,7 +233,7 @@ export class WaitingRoom {
       const line = this.#lineOf(duplicate.request)
       const waiting = line.turns.get(duplicate.request)
       if (waiting === undefined) continue
-      waiting.byLength.remove(duplicate)
+      rowsLike(duplicate, waiting).remove(duplicate)
       leave(waiting, duplicate)
       waiting.taken.add(duplicate)
       if (waiting.size === 0) drop(line, waiting)
@@ -239,6 +255,17 @@ function newLine(): Line {
   return { turns: new Map(), byLeft: new ByTokensLeft() }
 }
 
+/** A request's waiting rows of a row's modality. */
+function rowsLike(row: Row, { byLength }: Waiting): RowsByLength {
+  const modality = modalityOf(row)
+  let rows = byLength.get(modality)
+  if (rows === undefined) {
+    rows = new RowsByLength()
+    byLength.set(modality, rows)
+  }
+  return rows
+}
+
 function drop({ turns, byLeft }: Line, waiting: Waiting): void {
   turns.delete(waiting.request)
   byLeft.remove(waiting)
@@ -249,14 +276,14 @@ function takeOldest(waiting: Waiting): Row | undefined {
     const row = waiting.arrived[waiting.head++] as Row
     if (waiting.taken.delete(row)) continue
     leave(waiting, row)
-    // Rows of one length leave in order of arrival, but for duplicates, so the oldest of all is the first of its length.
-    return waiting.byLength.take(row.ids.length)
+    // Rows of one length and modality leave in order of arrival, but for duplicates, so the oldest of all is the first of its length.
+    return rowsLike(row, waiting).take(row.ids.length)
   }
   return undefined
 }
 
-function takeNearest(waiting: Waiting, draft: Draft): Row | undefined {
-  const row = waiting.byLength.takeNearest(draft.anchorLength, draft.room)
+function takeNearest(waiting: Waiting, draft: Draft, room: number): Row | undefined {
+  const row = waiting.byLength.get(draft.modality)?.takeNearest(draft.anchorLength, room)
   if (row === undefined) return undefined
   leave(waiting, row)
   waiting.taken.add(row)

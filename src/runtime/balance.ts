@@ -24,18 +24,22 @@ export function balance(runners: readonly [Runner, ...Runner[]]): Runner {
 
 class BalancedRunner implements Runner {
   readonly limits: Runner['limits']
+  readonly towers: Runner['towers']
   readonly provider: string
   readonly dtype: string
   readonly batchTokens: number
+  readonly sharedTokens: number | undefined
   readonly #slots: readonly Slot[]
   readonly #waiting: Waiting[] = []
 
   constructor(runners: readonly [Runner, ...Runner[]]) {
-    const [{ limits, provider, dtype }] = runners
+    const [{ limits, towers, provider, dtype }] = runners
     this.limits = limits
+    this.towers = towers
     this.provider = provider
     this.dtype = dtype
     this.batchTokens = Math.min(...runners.map(({ batchTokens }) => batchTokens))
+    this.sharedTokens = runners[0].sharedTokens
     this.#slots = runners.map((runner) => ({ runner, batches: 0, tokens: 0 }))
   }
 

@@ -1,6 +1,8 @@
 /** Lays a ragged batch out as the inputs that a graph asks for. */
 import type { InputRole } from '../graph/contract.ts'
 import { INPUTS } from '../graph/contract.ts'
+import type { MediaSizes } from './media-feeds.ts'
+import { mediaPlaces, mediaSizes, mediaValues } from './media-feeds.ts'
 import type { Pieces } from './pieces.ts'
 import { cutIntoPieces } from './pieces.ts'
 import type { RaggedBatch } from './runner.ts'
@@ -10,7 +12,7 @@ export interface Feed {
   readonly dims: readonly number[]
 }
 
-interface Layout {
+interface Layout extends MediaSizes {
   readonly B: number
   readonly T: number
   readonly S: number
@@ -18,6 +20,7 @@ interface Layout {
   readonly P: number
   readonly C: number
   readonly padId: number | undefined
+  readonly endId: FeedOptions['endId']
   readonly unseenId: number | undefined
   readonly pieces: Pieces
 }
@@ -25,6 +28,7 @@ interface Layout {
 /** What else a graph says of its inputs: a part of `CompiledGraph`. */
 export interface FeedOptions {
   readonly padId?: number | undefined
+  readonly endId?: number | 'greatest' | undefined
   readonly unseenId?: number | undefined
   readonly lengthStep?: number
   readonly window?: number | undefined
@@ -34,7 +38,7 @@ export interface FeedOptions {
 export function layOut(
   batch: RaggedBatch,
   roles: readonly InputRole[],
-  { padId, unseenId, lengthStep = 1, window }: FeedOptions = {},
+  { padId, endId, unseenId, lengthStep = 1, window }: FeedOptions = {},
 ): Map<InputRole, Feed> {
   const B = batch.bounds.length - 1
   let longest = 0
@@ -43,7 +47,7 @@ export function layOut(
   const pieces = cutIntoPieces(batch.bounds, window)
   const P = pieces.starts.length
   const sizes = { B, T: batch.ids.length, S, 'B+1': B + 1, P, C: pieces.longest }
-  const layout: Layout = { ...sizes, padId, unseenId, pieces }
+  const layout: Layout = { ...sizes, ...mediaSizes(batch), padId, endId, unseenId, pieces }
   return new Map(
     roles.map((role) => {
       const dims = INPUTS[role].shape.map((letter) => layout[letter])
@@ -79,6 +83,7 @@ const FILLERS: Readonly<
   max_piece_length: (_, { C }) => Int32Array.of(C),
   first_rows: (batch, { B }) => eachRow(B, (b) => at(batch.bounds, b) + skipped(batch, b)),
   last_rows: (batch, { B }) => eachRow(B, (b) => at(batch.bounds, b + 1) - 1),
+  end_rows: (batch, { B, endId }) => eachRow(B, (b) => endRow(batch, b, endId)),
   last_counted_rows: (batch, { B, padId }) => eachRow(B, (b) => lastCounted(batch, b, padId)),
   pooled_rows: (batch, layout) => paddedRows(batch, layout, (b) => skipped(batch, b)),
   mean_weights: (batch, layout) => averages(batch, layout, (count) => 1 / count),
@@ -93,6 +98,9 @@ const FILLERS: Readonly<
     eachPlace(layout, (b, s) => (s >= at(batch.typeStarts, b) && s < lengthOf(batch, b) ? 1 : 0)),
   padded_positions: (_, layout) => eachPlace(layout, (_, s) => s),
   padded_seen: paddedSeen,
+  patches: mediaValues,
+  features: mediaValues,
+  patch_places: mediaPlaces,
 }
 
 /** Tokens that pooling skips. A prompt that fills the row leaves its last token, so that no row with tokens pools nothing. */
@@ -105,6 +113,17 @@ function lastCounted(batch: RaggedBatch, b: number, padId: number | undefined): 
   let last = at(batch.bounds, b + 1) - 1
   while (last > first && at(batch.ids, last) === padId) last--
   return last
+}
+
+/** Of a row's tokens the first with the id that ends a text, else its first; or the first of those with the greatest id. */
+function endRow({ ids, bounds }: RaggedBatch, b: number, endId: FeedOptions['endId']): number {
+  const [first, end] = [at(bounds, b), at(bounds, b + 1)]
+  let found = first
+  for (let t = first; t < end; t++) {
+    if (at(ids, t) === endId) return t
+    if (endId === 'greatest' && at(ids, t) > at(ids, found)) found = t
+  }
+  return found
 }
 
 /** Tokens of a row without those at its end that no token sees; the first is always seen. */

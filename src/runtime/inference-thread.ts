@@ -89,15 +89,17 @@ export class InferenceThread {
     // A thread that replaces this one is not to try batches of all sizes again: requests wait for it.
     this.#loaded = { ...ask, share: undefined }
     this.#thread.watch(events)
-    const { provider, dtype, depth, batchTokens } = loaded
+    const { provider, dtype, depth, batchTokens, sharedTokens } = loaded
     const isHealthy = () => this.healthy
     return {
       loaded,
       limits: loaded,
+      towers: loaded.towers,
       provider,
       dtype,
       depth,
       batchTokens,
+      sharedTokens,
       get healthy() {
         return isHealthy()
       },

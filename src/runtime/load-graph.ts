@@ -6,6 +6,7 @@ import { fallbackOf } from '../graph/choose-target.ts'
 import { encodeGraph } from '../graph/encode.ts'
 import type { Graph } from '../graph/ir.ts'
 import { hasRecipes } from '../graph/recipe.ts'
+import type { TargetName } from '../graph/target.ts'
 import { TARGETS } from '../graph/target.ts'
 import type { FoundBudget } from './find-batch-budget.ts'
 import { findBatchBudget } from './find-batch-budget.ts'
@@ -15,9 +16,10 @@ import { Overflow } from './overflow.ts'
 import type { OpenedInt8 } from './int8/load.ts'
 import type { Fidelity } from './int8/protocol.ts'
 import type { FoundPrepacked } from './prepacked/open.ts'
-import type { LoadAsk, PlaceAsk, PlaceReply, PrepackedReply } from './protocol.ts'
-import type { Session } from './session.ts'
+import type { LoadAsk, PrepackedReply } from './protocol.ts'
+import type { Outputs, Session } from './session.ts'
 import { createSession } from './session.ts'
+import type { RaggedBatch } from './runner.ts'
 import { NO_ADAPTER } from './runner.ts'
 import { WARM_UP_LENGTHS, runBatch, warmUpBatch } from './warm-up.ts'
 
@@ -39,9 +41,10 @@ const PROBE_TOKENS = 512
 /**
  * Compiles a model, puts it on its device and runs it once, or until the size of its batches is found. Throws `Overflow` where
  * half precision cannot hold its weights or activations, what `buildGraph` throws, or `load_failed`; `device_lost` where the
- * device takes no work. `open`: makes sessions; another one for tests.
+ * device takes no work. `open`: makes sessions; another one for tests. `sideCount`: of the model, with the towers that have taken
+ * their place on the device already and share what is left.
  */
-export async function loadGraph(ask: LoadAsk, open = createSession): Promise<LoadedGraph> {
+export async function loadGraph(ask: LoadAsk, open = createSession, sideCount = 1): Promise<LoadedGraph> {
   const graph = buildGraph(ask.spec, ask.target)
   try {
     const kept = await openKept(graph, ask, open)
@@ -53,7 +56,7 @@ export async function loadGraph(ask: LoadAsk, open = createSession): Promise<Loa
       return {
         graph,
         session,
-        budget: await warmUp(graph, session, ask, kept?.session === undefined),
+        budget: await warmUp(graph, session, ask, { isCold: kept?.session === undefined, sideCount }),
         prepacked,
         fidelity: int8?.fidelity,
         unkept: int8?.unkept,
@@ -66,14 +69,6 @@ export async function loadGraph(ask: LoadAsk, open = createSession): Promise<Loa
   } catch (error) {
     throw explainFailure(error, ask)
   }
-}
-
-/** Converts a model's weights for all who will load it with this folder. Throws `Overflow` as a load does. */
-export async function placeForAll({ spec, target, cacheFolder }: PlaceAsk): Promise<PlaceReply> {
-  const { graph } = buildGraph(spec, target)
-  if (!hasRecipes(graph)) return { isKept: true }
-  const { keepWeights } = await import('./weights.ts')
-  return { isKept: await keepWeights(graph, cacheFolder) }
 }
 
 /** What an earlier start kept. */
@@ -101,16 +96,18 @@ async function openQuantized(
   return openInt8(graph, { ...ask, int8 }, open)
 }
 
-async function openSession(
+/** `part`: what of the model it is, where it is not its text side. */
+export async function openSession(
   graph: Graph,
   { device, threadCount, cacheFolder }: LoadAsk,
   open: typeof createSession,
+  part?: string,
 ): Promise<Session> {
   const options = { device, threadCount }
   if (!hasRecipes(graph)) return open(encodeGraph(graph), options)
   // Read only where it is needed: a start on the CPU does without.
   const { placeWeights } = await import('./weights.ts')
-  const weights = await placeWeights(graph, cacheFolder)
+  const weights = await placeWeights(graph, cacheFolder, part)
   let session: Session
   try {
     session = await open(encodeGraph(weights.graph), options)
@@ -145,7 +142,7 @@ async function openBody(
 }
 
 /** What fails on the way out must not hide what failed first. */
-async function quietly(release: () => Promise<void>): Promise<void> {
+export async function quietly(release: () => Promise<void>): Promise<void> {
   try {
     await release()
   } catch {
@@ -161,18 +158,17 @@ async function warmUp(
   graph: CompiledGraph,
   session: Session,
   ask: LoadAsk,
-  isCold: boolean,
+  { isCold, sideCount }: { readonly isCold: boolean; readonly sideCount: number },
 ): Promise<FoundBudget> {
   const { target, device, spec } = ask
   const isProbed = fallbackOf(target, device) !== undefined
   const run = async (lengths: readonly number[], wantsTokens: boolean, adapter?: number) => {
     const batch = warmUpBatch(lengths, graph, wantsTokens, adapter)
     const outputs = await runBatch(graph, session, batch)
-    if (isProbed && findNonFinite(outputs, batch.bounds).length > 0)
-      throw new Overflow(`activations leave the range of ${TARGETS[target].dtype}`)
+    if (isProbed) expectFinite(outputs, batch, target)
   }
   if (isCold) await run(WARM_UP_LENGTHS, false)
-  const maxRowTokens = Math.min(spec.tokenizer.maxTokens ?? Infinity, graph.maxTokens)
+  const maxRowTokens = Math.min(spec.tokenizer?.maxTokens ?? Infinity, graph.maxTokens)
   // The vectors of all tokens are what takes the most memory, where a model gives them.
   const hasTokens = graph.tokenWidth > 0
   if (isProbed) {
@@ -189,19 +185,26 @@ async function warmUp(
       throw explainLongRow(error, tokens, ask)
     })
   }
-  return budgetOf(ask, maxRowTokens, (lengths) => run(lengths, hasTokens))
+  return budgetOf(ask, { maxRowTokens, sideCount }, (lengths) => run(lengths, hasTokens))
 }
 
-async function budgetOf(
+/** Throws `Overflow` where numbers came out that are none. */
+export function expectFinite(outputs: Outputs, { bounds }: RaggedBatch, target: TargetName): void {
+  if (findNonFinite(outputs, bounds).length > 0)
+    throw new Overflow(`activations leave the range of ${TARGETS[target].dtype}`)
+}
+
+/** Of one of a model's sides, each of which has its part of the memory. */
+export async function budgetOf(
   { spec, target, share }: LoadAsk,
-  maxRowTokens: number,
+  { maxRowTokens, sideCount }: { readonly maxRowTokens: number; readonly sideCount: number },
   run: (lengths: readonly number[]) => Promise<unknown>,
 ): Promise<FoundBudget> {
   const { dtype, batchTokens } = TARGETS[target]
   if (share === undefined) return { batchTokens, longestRowFits: true }
   const { memoryBytes, maxRows } = share
   return findBatchBudget(run, {
-    start: estimateBatchTokens(spec, dtype, memoryBytes),
+    start: Math.floor(estimateBatchTokens(spec, dtype, memoryBytes) / sideCount),
     ceiling: batchTokens,
     maxRowTokens,
     maxRows,
@@ -216,7 +219,7 @@ function explainLongRow(error: unknown, tokens: number, { spec: { name, exported
 }
 
 /** Of a GPU that has too little memory, how much there is and what is needed; any other failure speaks for itself. */
-function explainFailure(error: unknown, { spec, target, device }: LoadAsk): unknown {
+export function explainFailure(error: unknown, { spec, target, device }: LoadAsk): unknown {
   if (!(error instanceof ServerError) || error.code !== 'out_of_memory') return error
   if (device.kind === 'cpu') return new ServerError('load_failed', error.message, { cause: error })
   const { dtype } = TARGETS[target]

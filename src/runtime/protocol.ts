@@ -6,7 +6,7 @@ import type { ModelSpec, RequestedDtype } from '../model/spec.ts'
 import type { FoundBudget } from './find-batch-budget.ts'
 import type { Int8Mode } from '../graph/targets/cpu-int8.ts'
 import type { Fidelity, Int8Ask } from './int8/protocol.ts'
-import type { RaggedBatch, RunnerLimits, RunResult } from './runner.ts'
+import type { RaggedBatch, RunnerLimits, RunnerTowers, RunResult } from './runner.ts'
 
 /** What a model may take of its device, where the size of its batches shall be found by trying. */
 export interface MemoryShare {
@@ -38,12 +38,14 @@ export interface PrepackedReply {
 }
 
 /** Of the target that the model runs on: the main thread is spared its kernels. */
-export interface TargetFacts extends Pick<Target, 'provider' | 'depth' | 'maxBatchTokens'> {
+export interface TargetFacts extends Pick<Target, 'provider' | 'depth' | 'maxBatchTokens' | 'sharedTokens'> {
   /** The target's, or that of an exported model before it. */
   readonly dtype: Target['dtype'] | ExportedDtype
 }
 
 export interface LoadReply extends RunnerLimits, FoundBudget, TargetFacts {
+  readonly towers: RunnerTowers
+  /** Of the folder's, those that no side of the model has a use for. */
   readonly unusedTensors: readonly string[]
   readonly loadMs: number
   readonly prepacked?: PrepackedReply | undefined

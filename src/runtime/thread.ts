@@ -6,15 +6,15 @@ import { chooseTarget, fallbackOf } from '../graph/choose-target.ts'
 import type { Target } from '../graph/target.ts'
 import { TARGETS } from '../graph/target.ts'
 import { layOut } from './feeds.ts'
-import type { LoadedGraph } from './load-graph.ts'
-import { loadGraph, placeForAll } from './load-graph.ts'
+import type { LoadedSides } from './load-sides.ts'
+import { loadSides, placeForAll, releaseSides } from './load-sides.ts'
 import { findNonFinite } from './non-finite.ts'
 import { Overflow } from './overflow.ts'
 import type { ChooseAsk, ChooseReply, InferenceCalls, LoadAsk, LoadReply, OverflowReply } from './protocol.ts'
 import type { RaggedBatch, RunResult } from './runner.ts'
 import { toSparse } from './sparse-rows.ts'
 
-let model: LoadedGraph | undefined
+let model: LoadedSides | undefined
 
 serveCalls<InferenceCalls>({
   choose: (ask) => ({ reply: choose(ask) }),
@@ -29,7 +29,10 @@ serveCalls<InferenceCalls>({
 
   async run(batch: RaggedBatch): Promise<Answer<RunResult>> {
     if (model === undefined) throw new ServerError('internal', 'no model is loaded in this thread')
-    const { session, graph } = model
+    const modality = batch.media?.modality ?? 'text'
+    const side = model[modality]
+    if (side === undefined) throw new ServerError('internal', `no side of the model is for ${modality}`)
+    const { session, graph } = side
     const start = performance.now()
     const wantsTokens = batch.wantsTokens && !graph.isSparse
     const outputs = await session.run(layOut(batch, graph.inputs, graph), wantsTokens)
@@ -66,18 +69,30 @@ async function load(ask: LoadAsk): Promise<LoadReply> {
   // Loaded again, for another target: the device need not have room for both.
   const previous = model
   model = undefined
-  await previous?.session.release()
-  model = await loadGraph(ask)
-  const { graph, budget, prepacked, fidelity, unkept } = model
-  const { maxTokens, vocabularySize, vectorWidth, tokenWidth, unusedTensors } = graph
+  if (previous !== undefined) await releaseSides(previous)
+  model = await loadSides(ask)
+  const { first, text, image, audio, budget, unusedTensors } = model
+  const { prepacked, fidelity, unkept } = text ?? {}
+  const { graph } = first
+  const { maxTokens, vocabularySize, vectorWidth, tokenWidth } = graph
   const outputWidth = graph.isSparse ? 1 : graph.outputWidth
   const limits = { maxTokens, vocabularySize, outputWidth, vectorWidth, tokenWidth }
-  const { provider, dtype, depth, maxBatchTokens } = TARGETS[ask.target]
-  const facts = { provider, dtype: ask.spec.exported?.dtype ?? dtype, depth, maxBatchTokens }
+  const { provider, dtype, depth, maxBatchTokens, sharedTokens }: Target = TARGETS[ask.target]
+  const facts = {
+    provider,
+    dtype: ask.spec.exported?.dtype ?? dtype,
+    depth,
+    maxBatchTokens,
+    ...(sharedTokens !== undefined && { sharedTokens }),
+  }
   return {
     ...limits,
     ...budget,
     ...facts,
+    towers: {
+      ...(image && { image: { maxTokens: image.graph.maxTokens } }),
+      ...(audio && { audio: { maxTokens: audio.graph.maxTokens } }),
+    },
     unusedTensors,
     prepacked,
     fidelity,

@@ -30,12 +30,16 @@ interface Placed {
 }
 
 /**
- * Carries out a graph's recipes; without any, nothing is read or written. `folder`: where the numbers are kept. Throws
- * `Overflow` where a weight is beyond the range of the precision, `load_failed` where files cannot be read or written.
+ * Carries out a graph's recipes; without any, nothing is read or written. `folder`: where the numbers are kept; `part`: what
+ * of the model the graph is, where it is a part with files of its own. Throws `Overflow` where a weight is beyond the range of the precision, `load_failed` where files cannot be read or written.
  */
-export async function placeWeights(graph: Graph, folder: string | undefined): Promise<PlacedWeights> {
+export async function placeWeights(
+  graph: Graph,
+  folder: string | undefined,
+  part?: string,
+): Promise<PlacedWeights> {
   const places = layPlaces(graph.initializers)
-  const request = await requestOf([...places.values()])
+  const request = await requestOf([...places.values()], part)
   if (request === undefined) return { graph, release: async () => {} }
   const file = await keepFile(folder, request)
   const initializers = graph.initializers.map((initializer) => {
@@ -48,23 +52,23 @@ export async function placeWeights(graph: Graph, folder: string | undefined): Pr
 }
 
 /** Makes them for whoever places them next. False where the folder does not take them. Throws as `placeWeights` does. */
-export async function keepWeights(graph: Graph, folder: string): Promise<boolean> {
-  const request = await requestOf([...layPlaces(graph.initializers).values()])
+export async function keepWeights(graph: Graph, folder: string, part?: string): Promise<boolean> {
+  const request = await requestOf([...layPlaces(graph.initializers).values()], part)
   return request === undefined || typeof (await keepInFolder(folder, request)) !== 'string'
 }
 
-async function requestOf(places: readonly Placed[]): Promise<FileRequest | undefined> {
+async function requestOf(places: readonly Placed[], part?: string): Promise<FileRequest | undefined> {
   const last = places.at(-1)
   if (last === undefined) return undefined
   return {
-    owner: ownerOf(places),
+    owner: part === undefined ? ownerOf(places) : `${ownerOf(places)}-${part}`,
     digest: await digestOf(places),
     byteLength: last.byteOffset + last.byteLength,
     fill: (write) => fill(places, write),
   }
 }
 
-/** Model and precision, by which a file is known: two of them for one model would be one too many. */
+/** Model and precision, by which a file is known: two of them for one model, or part of it, would be one too many. */
 function ownerOf(places: readonly Placed[]): string {
   const file = places[0]?.recipe.parts[0]?.values.file ?? ''
   // Norms and heads are float32 in every precision.

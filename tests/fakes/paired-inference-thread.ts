@@ -29,6 +29,7 @@ serveCalls<InferenceCalls>({
         outputWidth: 2,
         vectorWidth: 2,
         tokenWidth: 0,
+        towers: {},
         batchTokens: ask.share?.memoryBytes ?? 512,
         longestRowFits: true,
         provider: 'cpu',

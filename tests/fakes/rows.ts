@@ -7,10 +7,10 @@ import { NO_ADAPTER } from '../../src/runtime/runner.ts'
 import type { Priority } from '../../src/task.ts'
 import type { TokenizedRows } from '../../src/tokenize/tokenizer.ts'
 
-/** A request that nobody waits for. */
-export function makeRequest(noun = 'text', priority: Priority = 'normal'): PendingRequest {
+/** A request that nobody waits for. `tokens`: what it had when it came. */
+export function makeRequest(noun = 'text', priority: Priority = 'normal', tokens = 0): PendingRequest {
   const clock = new RequestClock(() => 0)
-  const place = { priority, items: 0, tokens: 0 }
+  const place = { priority, items: 0, tokens }
   return new PendingRequest({ rowCount: 1, width: 1, noun, clock, place, onFailure: () => {} })
 }
 

@@ -1,11 +1,13 @@
 /** A device driven by hand: a batch waits until the test finishes it, and what it answers follows from its ids. */
 import { setImmediate } from 'node:timers/promises'
 import { ServerError } from '../../src/errors.ts'
-import type { RaggedBatch, RunResult, Runner, RunnerLimits } from '../../src/runtime/runner.ts'
+import type { RaggedBatch, RunResult, Runner, RunnerLimits, RunnerTowers } from '../../src/runtime/runner.ts'
+import type { Modality } from '../../src/task.ts'
 
 export interface FakeRunnerOptions {
   readonly depth?: number
   readonly limits?: Partial<RunnerLimits>
+  readonly towers?: RunnerTowers
   /** Every batch is finished as soon as it comes. */
   readonly automatic?: boolean
   /** What the device computes of a row; `echo` unless told. */
@@ -23,6 +25,7 @@ interface HeldBatch {
 
 export class FakeRunner implements Runner {
   readonly limits: RunnerLimits
+  readonly towers: RunnerTowers
   readonly depth: number
   readonly provider = 'fake'
   readonly dtype = 'fp32'
@@ -35,8 +38,10 @@ export class FakeRunner implements Runner {
   readonly spoilingIds = new Set<number>()
   /** Padded tokens of a batch that fit into the device's memory. */
   paddedRoom = Infinity
-  /** All batches so far, as the ids of their rows. */
+  /** All batches so far, as the ids of their rows; of media the first value of a row stands for each of its tokens. */
   readonly batches: (readonly (readonly number[])[])[] = []
+  /** Of all batches so far. */
+  readonly modalities: Modality[] = []
   healthy = true
   closeCount = 0
   readonly #held: HeldBatch[] = []
@@ -48,6 +53,7 @@ export class FakeRunner implements Runner {
     const { depth = 1, limits, automatic = false, compute = echo, computeToken = echoToken } = options
     const outputWidth = limits?.outputWidth ?? 3
     this.depth = depth
+    this.towers = options.towers ?? {}
     this.limits = {
       maxTokens: 512,
       vocabularySize: 1_000_000,
@@ -79,6 +85,7 @@ export class FakeRunner implements Runner {
     const batch = structuredClone(given, { transfer: buffers })
     const rows = rowsOf(batch)
     this.batches.push(rows)
+    this.modalities.push(batch.media?.modality ?? 'text')
     const { promise, resolve, reject } = Promise.withResolvers<RunResult>()
     this.#held.push({ batch, rows, resolve, reject })
     if (this.#automatic) this.finish()
@@ -164,8 +171,12 @@ export function paddedTokensOf(rows: readonly (readonly number[])[]): number {
   return rows.length * Math.max(...rows.map((ids) => ids.length))
 }
 
-function rowsOf({ ids, bounds }: RaggedBatch): number[][] {
-  return Array.from({ length: bounds.length - 1 }, (_, b) => [...ids.subarray(bounds[b], bounds[b + 1])])
+function rowsOf({ ids, bounds, media }: RaggedBatch): number[][] {
+  return Array.from({ length: bounds.length - 1 }, (_, b) => {
+    const row = [...ids.subarray(bounds[b], bounds[b + 1])]
+    const first = media?.values[b]?.[0]
+    return first === undefined ? row : row.map(() => first)
+  })
 }
 
 function holds({ rows }: HeldBatch, ids: ReadonlySet<number>): boolean {

@@ -6,6 +6,7 @@ import { findPairPrompt } from '../find-pair-prompt.ts'
 import { splitScores } from '../finish.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, pairTexts, rowOptions, sizesOf } from '../task-rows.ts'
+import { textSideOf } from '../text-side.ts'
 
 export async function classify(
   served: ServedModel,
@@ -13,7 +14,8 @@ export async function classify(
   options: CallOptions,
 ): Promise<ClassifyResult> {
   const { texts, pairs, truncate } = task
-  const { spec, tokenizer } = served.model
+  const { spec } = served.model
+  const { tokenizer } = textSideOf(served)
   expectReadable(texts, 'text')
   if (pairs !== undefined) expectSeconds(texts, pairs)
   else expectSingles(spec)
@@ -37,7 +39,7 @@ export async function classify(
 }
 
 function expectSingles({ name, tokenizer }: ModelSpec): void {
-  if (tokenizer.pairPrompt === undefined) return
+  if (tokenizer?.pairPrompt === undefined) return
   throw new ServerError('invalid_request', `${name} judges pairs of texts; a second text is missing for each`)
 }
 

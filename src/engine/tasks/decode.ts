@@ -2,6 +2,7 @@ import { ServerError } from '../../errors.ts'
 import type { DecodeResult, DecodeTask } from '../../task.ts'
 import type { DecodeCall } from '../../tokenize/tokenizer.ts'
 import type { ServedModel } from '../served-model.ts'
+import { textSideOf } from '../text-side.ts'
 
 /** What integers mean that a client sends in place of text. */
 export interface ClientIds {
@@ -27,6 +28,6 @@ export async function decode(
   }
   const isCl100k = vocabulary === 'cl100k' || (vocabulary === 'client' && tokenInput === 'cl100k')
   if (isCl100k) return { texts: await cl100k(ids, { names, signal }) }
-  const { tokenizer } = findModel().model
+  const { tokenizer } = textSideOf(findModel())
   return { texts: await tokenizer.decode(ids, { skipSpecialTokens, names, signal }) }
 }

@@ -7,6 +7,7 @@ import { findPrompt } from '../find-prompt.ts'
 import { finishVectors } from '../finish.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions } from '../task-rows.ts'
+import { textSideOf } from '../text-side.ts'
 import { planVectors } from '../vector-plan.ts'
 
 /** Throws `invalid_request` where the model makes a vector of its tokens in any other way than by their average. */
@@ -18,7 +19,8 @@ export async function embedChunks(
   const { texts } = task
   expectAverages(served)
   expectReadable(texts, 'text')
-  const { spec, runner, tokenizer } = served.model
+  const { spec, runner } = served.model
+  const { tokenizer } = textSideOf(served)
   const { prompt, ignoredPrompt, adapter } = findPrompt(spec, task.prompt)
   const plan = planVectors(served, task)
   let bounds = new Int32Array()

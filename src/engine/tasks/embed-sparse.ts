@@ -8,6 +8,7 @@ import { findRoute } from '../find-route.ts'
 import type { TokenizedRows } from '../../tokenize/tokenizer.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
+import { textSideOf } from '../text-side.ts'
 import { lookUpWords, weighWords } from '../word-weights.ts'
 import { ownWidth } from './embed-tokens.ts'
 
@@ -18,7 +19,8 @@ export async function embedSparse(
 ): Promise<EmbedSparseResult> {
   const { texts, truncate } = task
   expectReadable(texts, 'text')
-  const { spec, tokenizer } = served.model
+  const { spec } = served.model
+  const { tokenizer } = textSideOf(served)
   const head = spec.head.kind === 'sparse' ? spec.head : undefined
   if (head?.fixed !== undefined && isFixed(head.fixed, task.prompt)) {
     return lookUp(served, { task, weights: head.fixed.weights, maxActive: head.maxActive, options })
@@ -76,7 +78,8 @@ async function lookUp(
   served: ServedModel,
   { task, weights, maxActive, options }: LookUp,
 ): Promise<EmbedSparseResult> {
-  const { spec, tokenizer } = served.model
+  const { spec } = served.model
+  const { tokenizer } = textSideOf(served)
   const { texts } = task
   const startMs = performance.now()
   const { prompt, ignoredPrompt } = findPrompt(spec, task.prompt)

@@ -3,6 +3,7 @@ import { expectReadable } from '../expect-readable.ts'
 import { findPrompt } from '../find-prompt.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
+import { textSideOf } from '../text-side.ts'
 import { expectTokenBudget } from '../token-budget.ts'
 import { cutTokens } from '../word-weights.ts'
 import { embedMulti } from './embed-multi.ts'
@@ -14,7 +15,8 @@ export async function embedTokens(
   options: CallOptions,
 ): Promise<EmbedTokensResult> {
   const { texts } = task
-  const { spec, runner, tokenizer } = served.model
+  const { spec, runner } = served.model
+  const { tokenizer } = textSideOf(served)
   if (spec.head.kind === 'multi_vector') {
     const { vectors, dimensions, ...facts } = await embedMulti(
       served,

@@ -4,6 +4,7 @@ import { findPrompt } from '../find-prompt.ts'
 import { finishVectors } from '../finish.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, rowOptions, sizesOf } from '../task-rows.ts'
+import { textSideOf } from '../text-side.ts'
 import { planVectors } from '../vector-plan.ts'
 import { embedChunks } from './embed-chunks.ts'
 
@@ -15,7 +16,8 @@ export async function embed(
   if (task.lateChunking === true) return embedChunks(served, task, options)
   const { texts, truncate } = task
   expectReadable(texts, 'text')
-  const { spec, tokenizer } = served.model
+  const { spec } = served.model
+  const { tokenizer } = textSideOf(served)
   const { prompt, ignoredPrompt, adapter } = findPrompt(spec, task.prompt)
   const plan = planVectors(served, task)
   const result = await served.lane.submit({

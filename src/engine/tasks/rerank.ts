@@ -6,6 +6,7 @@ import { findPairPrompt } from '../find-pair-prompt.ts'
 import { splitScores } from '../finish.ts'
 import type { ServedModel } from '../served-model.ts'
 import { factsOf, pairTexts, rowOptions, sizesOf } from '../task-rows.ts'
+import { textSideOf } from '../text-side.ts'
 import { tokenRulesOf } from '../token-kind.ts'
 import { rerankTokens } from './rerank-tokens.ts'
 
@@ -24,11 +25,12 @@ export async function rerank(
       `there are ${documents.length} documents and ${queries.length} queries; one query is for all documents, or each has its own`,
     )
   }
-  const { spec, tokenizer } = served.model
+  const { spec } = served.model
+  const { tokenizer, spec: tokenizerSpec } = textSideOf(served)
   const rules = tokenRulesOf(spec)
   if (rules !== undefined) return rerankTokens(served, { task, queries, rules }, options)
   const { prompt, instruction, told, ignoredPrompt } = findPairPrompt(spec, task)
-  const isAsked = spec.tokenizer.pairPrompt !== undefined
+  const isAsked = tokenizerSpec.pairPrompt !== undefined
   const isReadOnce = typeof task.query === 'string' && !isAsked
   const [first = ''] = queries
   // Tokenized once, when the first documents are.

@@ -1,11 +1,11 @@
 /** What lies beside a prepacked model, by which a damaged one is told. */
 import { createHash } from 'node:crypto'
-import type { FileHandle } from 'node:fs/promises'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
 import { FACTS_FILE, MODEL_FILE, WEIGHTS_FILE } from './files.ts'
 import { openPrivateFile } from './private-folder.ts'
+import type { WeightsSum } from './sum-weights.ts'
+import { sumWeights } from './sum-weights.ts'
 
 export interface Facts {
   /** SHA-256 of the graph. */
@@ -20,26 +20,40 @@ export interface Facts {
 /** Of the graph and of the facts no more is read: they hold no weights. */
 const MAX_BYTES = 64_000_000
 
-const PIECE_BYTES = 4_000_000
-
 export async function writeFacts(folder: string, output: Float32Array): Promise<Facts> {
   const model = hash(await readSmall(folder, MODEL_FILE))
-  const facts: Facts = { model, ...(await sumWeights(folder)), output: [...output] }
+  const weights = await sumWeights(folder)
+  const facts: Facts = { model, weightsBytes: weights.bytes, weightsSum: weights.sum, output: [...output] }
   await writeFile(join(folder, FACTS_FILE), JSON.stringify(facts), { flag: 'wx' })
   return facts
 }
 
-/** The graph and its facts. All weights are read once. Throws what is wrong with any of them. */
+/** The graph and its facts. Of the weights only the size is looked at. Throws what is wrong with any of them. */
 export async function readFacts(folder: string): Promise<{ model: Uint8Array<ArrayBuffer>; facts: Facts }> {
   const facts: unknown = JSON.parse((await readSmall(folder, FACTS_FILE)).toString('utf8'))
   if (!isFacts(facts)) throw new Error(`${FACTS_FILE} is damaged`)
-  const { weightsBytes, weightsSum } = await sumWeights(folder)
+  // Whoever maps a file beyond its end is killed.
+  const weightsBytes = await sizeOf(folder, WEIGHTS_FILE)
   if (weightsBytes !== facts.weightsBytes)
     throw new Error(`${WEIGHTS_FILE} has ${weightsBytes} bytes instead of ${facts.weightsBytes}`)
-  if (weightsSum !== facts.weightsSum) throw new Error(`${WEIGHTS_FILE} is not what was written`)
   const model = new Uint8Array(await readSmall(folder, MODEL_FILE))
   if (hash(model) !== facts.model) throw new Error(`${MODEL_FILE} is not what was written`)
   return { model, facts }
+}
+
+/** Throws where the weights, as they were read, are others than those that were written. */
+export function expectSameWeights({ bytes, sum }: WeightsSum, { weightsBytes, weightsSum }: Facts): void {
+  if (bytes !== weightsBytes || sum !== weightsSum) throw new Error(`${WEIGHTS_FILE} is not what was written`)
+}
+
+/** 0 where a model is so small that its graph holds all of its weights. */
+async function sizeOf(folder: string, name: string): Promise<number> {
+  const file = await openPrivateFile(folder, name)
+  try {
+    return file === undefined ? 0 : (await file.stat()).size
+  } finally {
+    await file?.close()
+  }
 }
 
 async function readSmall(folder: string, name: string): Promise<Buffer> {
@@ -52,28 +66,6 @@ async function readSmall(folder: string, name: string): Promise<Buffer> {
   } finally {
     await file.close()
   }
-}
-
-/** Of no bytes where a model is so small that its graph holds all of them. */
-async function sumWeights(folder: string): Promise<Pick<Facts, 'weightsBytes' | 'weightsSum'>> {
-  const file = await openPrivateFile(folder, WEIGHTS_FILE)
-  try {
-    return await sumPieces(file)
-  } finally {
-    await file?.close()
-  }
-}
-
-async function sumPieces(file: FileHandle | undefined): Promise<Pick<Facts, 'weightsBytes' | 'weightsSum'>> {
-  const piece = Buffer.alloc(PIECE_BYTES)
-  let [weightsBytes, weightsSum] = [0, 0]
-  while (file !== undefined) {
-    const { bytesRead } = await file.read(piece, 0, piece.length, null)
-    if (bytesRead === 0) break
-    weightsBytes += bytesRead
-    weightsSum = crc32(piece.subarray(0, bytesRead), weightsSum)
-  }
-  return { weightsBytes, weightsSum }
 }
 
 function isFacts(value: unknown): value is Facts {

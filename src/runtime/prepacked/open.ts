@@ -6,12 +6,13 @@ import type { CompiledGraph } from '../../graph/contract.ts'
 import type { LoadAsk } from '../protocol.ts'
 import type { Session, createSession } from '../session.ts'
 import { runFirst } from '../warm-up.ts'
-import { isSameOutput, readFacts } from './facts.ts'
+import { expectSameWeights, isSameOutput, readFacts } from './facts.ts'
 import { FACTS_FILE } from './files.ts'
 import type { PrepackedKey } from './key.ts'
 import { describeProcessor, keyOf } from './key.ts'
 import type { PrivateFolder } from './private-folder.ts'
 import { openPrivate } from './private-folder.ts'
+import { sumBeside } from './sum-thread.ts'
 import { folderName, remove, sweepPrepacked } from './sweep.ts'
 
 /** `ignored`: why what is there is not taken. */
@@ -76,14 +77,35 @@ async function openIn(all: PrivateFolder, key: PrepackedKey, opening: Opening): 
   }
 }
 
-async function openSession(folder: string, { graph, ask, openModel }: Opening): Promise<Session> {
+/** Nothing is served before the weights were read through, and the first batch came to what it should. */
+async function openSession(folder: string, opening: Opening): Promise<Session> {
   const { model, facts } = await readFacts(folder)
-  const { device, threadCount } = ask
+  const summing = sumBeside(folder)
+  const trying = tryModel(model, folder, opening)
+  trying.catch(() => {})
+  try {
+    expectSameWeights(await summing, facts)
+  } catch (error) {
+    const tried = await trying.catch(() => undefined)
+    await tried?.session.release()
+    throw error
+  }
+  const { session, rows } = await trying
+  if (isSameOutput(rows, facts)) return session
+  await session.release()
+  throw new Error('the model gives other numbers than when it was written')
+}
+
+/** What its first batch comes to. */
+async function tryModel(
+  model: Uint8Array<ArrayBuffer>,
+  folder: string,
+  { graph, ask: { device, threadCount }, openModel }: Opening,
+): Promise<{ readonly session: Session; readonly rows: Float32Array }> {
   const session = await openModel(model, { device, threadCount, prepacked: { folder, isRead: true } })
   try {
     const { rows } = await runFirst(graph, session)
-    if (!isSameOutput(rows, facts)) throw new Error('the model gives other numbers than when it was written')
-    return session
+    return { session, rows }
   } catch (error) {
     await session.release()
     throw error

@@ -2,13 +2,14 @@
 import { expect, test } from 'vitest'
 import type { ModelSpec, PairPrompt } from '../../../src/model/spec.ts'
 import { engineOf, fakeModel } from '../../fakes/model.ts'
+import { tokenizerOf } from '../../../src/model/spec.ts'
 
 const ANY = { model: undefined }
 const PROMPT: PairPrompt = { kind: 'pieces', pieces: [], instructionForm: '', instruction: 'own' }
 
 function modelOf(pairPrompt: PairPrompt | undefined, prompts: ModelSpec['prompts'] = {}) {
   const model = fakeModel({ labels: ['LABEL_0'], joinsPairs: true, spec: { prompts } })
-  const tokenizer = { ...model.spec.tokenizer, ...(pairPrompt && { pairPrompt }) }
+  const tokenizer = { ...tokenizerOf(model.spec), ...(pairPrompt && { pairPrompt }) }
   return { ...model, spec: { ...model.spec, tokenizer } }
 }
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { keepGreatest } from '../../../src/engine/tasks/embed-sparse.ts'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import type { LexicalHead, SparseHead } from '../../../src/model/spec.ts'
+import { tokenizerOf } from '../../../src/model/spec.ts'
 import type { EmbedSparseResult, EmbedSparseTask } from '../../../src/task.ts'
 import type { Tokenizer } from '../../../src/tokenize/tokenizer.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
@@ -24,7 +25,7 @@ describe('a model whose queries have fixed weights', () => {
   let dog: number
   const weights = new Float32Array(30_522)
   beforeAll(async () => {
-    tokenizer = await threads.open((await openFolder(BUNDLED_MODEL)).tokenizer)
+    tokenizer = await threads.open(tokenizerOf(await openFolder(BUNDLED_MODEL)))
     const options = { prompt: { text: '', pooled: true }, addSpecialTokens: false }
     const [tokens] = await tokenizer.tokenize(['cat dog'], options)
     ;[cat = 0, dog = 0] = tokens?.map(({ id }) => id) ?? []

@@ -12,8 +12,15 @@ const SMALL = served('small', ['embed'], ['tiny', 'text-embedding-3-small'])
 const LARGE = served('large', ['embed'])
 const JUDGE = served('judge', ['rerank', 'classify'])
 const MOODS = served('moods', ['classify'])
+const SEEING = served('seeing', ['embed', 'image_embed'])
+const HEARING = served('hearing', ['embed', 'audio_embed'])
+const EYE = served('eye', ['image_embed'])
 
-function refusal(models: readonly { readonly info: ModelInfo }[], task: Operation, name?: string) {
+function refusal(
+  models: readonly { readonly info: ModelInfo }[],
+  task: Operation | readonly Capability[],
+  name?: string,
+) {
   try {
     findModel(models, task, name)
   } catch (error) {
@@ -134,4 +141,44 @@ test('of a long name its beginning is shown', () => {
 test('a name is matched as it is spelt', () => {
   expect(refusal([SMALL, LARGE], 'embed', 'Small')).toMatchObject({ code: 'model_not_found' })
   expect(refusal([SMALL, LARGE], 'embed', 'smal')).toMatchObject({ code: 'model_not_found' })
+})
+
+describe('to embed what is no text', () => {
+  test('the model is the one that can do all of it', () => {
+    const models = [SMALL, SEEING, HEARING, EYE]
+    expect(findModel(models, ['audio_embed'], undefined)).toBe(HEARING)
+    expect(findModel(models, ['embed', 'image_embed'], 'a placeholder')).toBe(SEEING)
+    expect(findModel(models, ['image_embed'], 'eye')).toBe(EYE)
+  })
+
+  test('of several that can none is meant, be one made for nothing else', () => {
+    expect(refusal([SEEING, EYE], ['image_embed'])).toEqual({
+      code: 'invalid_request',
+      message: 'model is missing, and several models can embed images: seeing, eye',
+    })
+  })
+
+  test('a model is refused for what it lacks, and told who lacks nothing', () => {
+    expect(refusal([SMALL, SEEING, EYE], ['embed', 'image_embed'], 'eye')).toEqual({
+      code: 'wrong_task',
+      message: 'model "eye" embeds images; it does not embed texts. Models that can: seeing.',
+    })
+    expect(refusal([SMALL, HEARING], ['embed', 'image_embed'], 'hearing').message).toBe(
+      'model "hearing" embeds and embeds audio; it does not embed images. No served model can embed texts and embed images.',
+    )
+    expect(refusal([SMALL, JUDGE], ['audio_embed']).message).toBe(
+      'no served model can embed audio; served: small (embeds), judge (reranks and classifies)',
+    )
+  })
+
+  test('a model that reads no text has no tokens', () => {
+    expect(findModel([EYE, JUDGE], 'tokenize', undefined)).toBe(JUDGE)
+    expect(refusal([EYE, JUDGE], 'decode', 'eye')).toEqual({
+      code: 'wrong_task',
+      message: 'model "eye" embeds images; it does not decode. Models that can: judge.',
+    })
+    expect(refusal([EYE], 'embed', undefined).message).toBe(
+      'no served model can embed texts; served: eye (embeds images)',
+    )
+  })
 })

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { MultiVectorHead } from '../../../src/model/spec.ts'
 import { RULES, comparer } from '../../fakes/comparer.ts'
 import { NORMALIZE, POOLING, engineOf, fakeModel } from '../../fakes/model.ts'
+import { tokenizerOf } from '../../../src/model/spec.ts'
 
 const ANY = { model: undefined } as const
 describe('what is told of a model', () => {
@@ -73,7 +74,7 @@ describe('vectors of tokens', () => {
   test('of queries without a limit of their own are cut where the tokenizer’s files say, not where documents are', async () => {
     const model = comparer({ query: { skippedIds: [] } })
     await ask({ prompt: { name: 'query', ifUnknown: 'ignore' } }, model)
-    expect(model.tokenizer.calls[0]?.options.maxTokens).toBe(model.spec.tokenizer.maxTokens)
+    expect(model.tokenizer.calls[0]?.options.maxTokens).toBe(tokenizerOf(model.spec).maxTokens)
   })
 
   test('are cut to fewer numbers, and made unit length again only where the model normalizes', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { keyOf } from '../../../src/engine/row.ts'
+import { keyOf, mediaKeyOf } from '../../../src/engine/row.ts'
 import { NO_ADAPTER } from '../../../src/runtime/runner.ts'
 
 const ROW = {
@@ -37,4 +37,11 @@ test('what stands before the ids is not taken for one of them', () => {
 test('every key has the same length', () => {
   expect(keyOf(ROW)).toHaveLength(32)
   expect(keyOf({ ...ROW, ids: new Int32Array(512) })).toHaveLength(32)
+})
+
+test('media have keys as long as those of texts, by what reads them and by their digest', () => {
+  const keys = [mediaKeyOf('image', 'aa'), mediaKeyOf('audio', 'aa'), mediaKeyOf('image', 'ab'), keyOf(ROW)]
+  expect(keys.map(({ length }) => length)).toEqual([32, 32, 32, 32])
+  expect(new Set(keys).size).toBe(4)
+  expect(mediaKeyOf('image', 'aa')).toBe(keys[0])
 })

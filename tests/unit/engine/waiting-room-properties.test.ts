@@ -7,7 +7,9 @@ import { PRIORITIES } from '../../../src/engine/place.ts'
 import type { Item, Row } from '../../../src/engine/row.ts'
 import type { BatchLimits } from '../../../src/engine/waiting-room.ts'
 import { WaitingRoom } from '../../../src/engine/waiting-room.ts'
+import { modalityOf } from '../../../src/runtime/runner.ts'
 import type { Priority } from '../../../src/task.ts'
+import { mediaOf } from '../../fakes/media-reader.ts'
 import { makeRequest, makeRow } from '../../fakes/rows.ts'
 
 type Step =
@@ -44,10 +46,14 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 /** Enough of them that a low request waits its 16 batches. */
 const manySteps = fc.tuple(steps, steps, steps, steps).map((parts) => parts.flat())
 
-/** Rows of an even length look alike; the others are each like no other. */
+const MODALITIES = ['text', 'image', 'audio'] as const
+
+/** Rows of an even length look alike where one side of the model reads them; the others are each like no other. */
 function rowOf(request: PendingRequest, index: number, length: number): Row {
+  const modality = MODALITIES[index % MODALITIES.length] ?? 'text'
   const row = makeRow(request, index, length)
-  return length % 2 === 0 ? { ...row, key: `even ${length}` } : row
+  const read = modality === 'text' ? row : { ...row, media: mediaOf(modality, 1, 1) }
+  return length % 2 === 0 ? { ...read, key: `even ${length} ${modality}` } : read
 }
 
 function placeOf({ request, index }: { readonly request: PendingRequest; readonly index: number }): string {
@@ -175,6 +181,16 @@ test('a batch of more than one row holds every budget', () => {
           expect(batch.length * Math.max(...lengths)).toBeLessThanOrEqual(limits.maxPaddedTokens)
           expect(batch.some(({ items }) => items.some((item) => alone.has(placeOf(item))))).toBe(false)
         },
+      })
+    }),
+  )
+})
+
+test('a batch holds rows of one modality, whatever waits and however long it is', () => {
+  fc.assert(
+    fc.property(steps, limits, (steps, limits) => {
+      play(steps, limits, {
+        taken: (batch) => expect(new Set(batch.map(modalityOf)).size).toBeLessThanOrEqual(1),
       })
     }),
   )

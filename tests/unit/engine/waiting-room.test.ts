@@ -15,8 +15,8 @@ function enter(
   lengths: readonly number[],
   priority?: Priority,
 ): PendingRequest {
-  const request = makeRequest(name, priority)
-  request.place.tokens = lengths.reduce((sum, length) => sum + length, 0)
+  const tokens = lengths.reduce((sum, length) => sum + length, 0)
+  const request = makeRequest(name, priority, tokens)
   room.add(lengths.map((length, index) => makeRow(request, index, length)))
   return request
 }
@@ -52,6 +52,47 @@ function openAtTurn(turn = 1): WaitingRoom {
   }
   return room
 }
+
+describe('where batches take long', () => {
+  const SHARED = { sharedTokens: 100 }
+
+  test('larger requests leave room in a batch that has a small one, and in those after it', () => {
+    const room = new WaitingRoom()
+    enter(room, 'a', Array(60).fill(50))
+    enter(room, 'q', [10])
+    expect(take(room, SHARED)).toBe('q0 a0')
+    for (let batch = 1; batch < 16; batch++) expect(take(room, SHARED).split(' ')).toHaveLength(2)
+    expect(take(room, SHARED).split(' ')).toHaveLength(10)
+    enter(room, 'q', [10])
+    expect(take(room, SHARED).split(' ')).toHaveLength(2)
+  })
+
+  test('they do not where no small one has come, whatever is left of them', () => {
+    const room = new WaitingRoom()
+    enter(room, 'a', Array(11).fill(50))
+    enter(room, 'b', Array(20).fill(50))
+    expect(take(room, SHARED).split(' ')).toHaveLength(10)
+    // Of a one row is left.
+    expect(take(room, SHARED)).toMatch(/^a10( b\d+){9}$/)
+    expect(take(room, SHARED).split(' ')).toHaveLength(10)
+  })
+
+  test('small ones fill a batch, also behind a larger one whose turn it is', () => {
+    const room = openAtTurn()
+    enter(room, 'a', Array(60).fill(20))
+    for (let index = 0; index < 30; index++) enter(room, 'q', [20])
+    expect(take(room, SHARED)).toMatch(/^a0( q0){23}$/)
+  })
+
+  test('a row that is longer still has its turn', () => {
+    const room = new WaitingRoom()
+    enter(room, 'q', [10])
+    take(room, SHARED)
+    enter(room, 'a', [300, 300])
+    expect(take(room, SHARED)).toBe('a0')
+    expect(take(room, SHARED)).toBe('a1')
+  })
+})
 
 describe('by what is left of them', () => {
   test('the request with the fewest tokens left begins the batch, and is finished first', () => {

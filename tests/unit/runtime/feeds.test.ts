@@ -2,9 +2,13 @@ import { describe, expect, test } from 'vitest'
 import type { InputRole } from '../../../src/graph/contract.ts'
 import { INPUTS } from '../../../src/graph/contract.ts'
 import { layOut } from '../../../src/runtime/feeds.ts'
-import type { RaggedBatch } from '../../../src/runtime/runner.ts'
+import type { BatchMedia, RaggedBatch } from '../../../src/runtime/runner.ts'
 
-const ROLES = Object.keys(INPUTS) as InputRole[]
+type MediaRole = 'patches' | 'features' | 'patch_places'
+type TextRole = Exclude<InputRole, MediaRole>
+
+const MEDIA_ROLES: readonly string[] = ['patches', 'features', 'patch_places'] satisfies MediaRole[]
+const ROLES = Object.keys(INPUTS).filter((role) => !MEDIA_ROLES.includes(role)) as TextRole[]
 
 /** B = 3 rows of 4, 2 and 3 tokens: T = 9, S = 4. The second is all of type 0, the third of type 1 from its second on. */
 const BATCH: RaggedBatch = {
@@ -58,6 +62,7 @@ const PLAIN = {
   max_piece_length: [4],
   first_rows: [0, 4, 6],
   last_rows: [3, 5, 8],
+  end_rows: [0, 4, 6],
   last_counted_rows: [3, 5, 8],
   pooled_rows: [
     [0, 1, 2, 3],
@@ -99,7 +104,7 @@ const PLAIN = {
     [1, 1, 0, 0],
     [1, 1, 1, 0],
   ],
-} satisfies Record<InputRole, readonly (number | readonly number[])[]>
+} satisfies Record<TextRole, readonly (number | readonly number[])[]>
 
 /** What prompts change: pooling leaves them out, but the last token of a row always takes part. */
 const WITHOUT_PROMPTS = {
@@ -150,6 +155,7 @@ const DIMS = {
   max_piece_length: [],
   first_rows: [3],
   last_rows: [3],
+  end_rows: [3],
   last_counted_rows: [3],
   pooled_rows: [3, 4],
   mean_weights: [3, 9],
@@ -159,7 +165,7 @@ const DIMS = {
   padded_types: [3, 4],
   padded_positions: [3, 4],
   padded_seen: [3, 4],
-} satisfies Record<InputRole, readonly number[]>
+} satisfies Record<TextRole, readonly number[]>
 
 function feedOf(batch: RaggedBatch, role: InputRole) {
   const feed = layOut(batch, [role]).get(role)
@@ -275,6 +281,67 @@ test('a padding token that a text holds has place 0, and those behind it are cou
 test('a row whose types start at 0 is of type 1 throughout', () => {
   const batch = { ...BATCH, typeStarts: Int32Array.of(0, 2, 0) }
   expect([...feedOf(batch, 'types').data]).toEqual([1, 1, 1, 1, 0, 0, 1, 1, 1])
+})
+
+test('the first token that ends a text is found in each row, and the first of a row without one', () => {
+  const ids = Int32Array.of(11, 9, 13, 13, 21, 22, 9, 32, 9)
+  const ends = (endId?: number | 'greatest') =>
+    layOut({ ...BATCH, ids }, ['end_rows'], { endId }).get('end_rows')?.data
+  expect(ends(9)).toEqual(Int32Array.of(1, 4, 6))
+  expect(ends('greatest')).toEqual(Int32Array.of(2, 5, 7))
+})
+
+describe('a batch of media', () => {
+  const shared = (...numbers: number[]) => {
+    const values = new Float32Array(new SharedArrayBuffer(4 * numbers.length))
+    values.set(numbers)
+    return values
+  }
+  // Of two, one and two tokens, each with two numbers and three places.
+  const media: BatchMedia = {
+    modality: 'image',
+    values: [shared(1, 2, 3, 4), shared(5, 6), shared(7, 8, 9, 10)],
+    places: [shared(1, 0, 0, 0, 1, 0), shared(0, 0, 1), shared(0.5, 0.5, 0, 0, 0, 1)],
+  }
+  const batch: RaggedBatch = {
+    ids: new Int32Array(5),
+    bounds: Int32Array.of(0, 2, 3, 5),
+    typeStarts: Int32Array.of(2, 1, 2),
+    unpooledTokens: new Int32Array(3),
+    adapters: Int32Array.of(-1, -1, -1),
+    wantsTokens: false,
+    media,
+  }
+
+  test('is fed as one line of numbers for each token, in memory that is not shared', () => {
+    const { data, dims } = feedOf(batch, 'patches')
+    expect(dims).toEqual([5, 2])
+    expect(data).toEqual(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10))
+    expect(data.buffer).toBeInstanceOf(ArrayBuffer)
+  })
+
+  test('is fed with what each token gets of every place', () => {
+    const { data, dims } = feedOf(batch, 'patch_places')
+    expect(dims).toEqual([5, 3])
+    expect(data).toEqual(Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1, 0.5, 0.5, 0, 0, 0, 1))
+  })
+
+  test('is fed as one line of features for each row, where a graph asks for that', () => {
+    const sounds = {
+      ...media,
+      modality: 'audio' as const,
+      values: [shared(1, 2), shared(3, 4), shared(5, 6)],
+    }
+    const { data, dims } = feedOf({ ...batch, media: sounds }, 'features')
+    expect(dims).toEqual([3, 2])
+    expect(data).toEqual(Float32Array.of(1, 2, 3, 4, 5, 6))
+  })
+
+  test('is not made of texts, nor places of pictures that have none', () => {
+    expect(() => layOut(BATCH, ['patches'])).toThrow('a tower was given a batch of texts')
+    const placeless = { ...batch, media: { ...media, places: undefined } }
+    expect(() => layOut(placeless, ['patch_places'])).toThrow('the batch says nothing of the places')
+  })
 })
 
 test('only the roles asked for are laid out, in their order', () => {

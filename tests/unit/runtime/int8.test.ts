@@ -12,6 +12,7 @@ import type { Int8Recipe } from '../../../src/graph/ir.ts'
 import type { Int8Mode } from '../../../src/graph/targets/cpu-int8.ts'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import type { ModelSpec } from '../../../src/model/spec.ts'
+import { tokenizerOf } from '../../../src/model/spec.ts'
 import { findGreatestCode } from '../../../src/runtime/int8/code-range.ts'
 import { CodeMaker } from '../../../src/runtime/int8/codes.ts'
 import { compare } from '../../../src/runtime/int8/trial.ts'
@@ -40,7 +41,7 @@ async function load(folder: string, options: LoadOptions = {}) {
   try {
     const int8 = await makeInt8Ask(mode, {
       spec,
-      tokenizer: await tokenizers.open(spec.tokenizer),
+      tokenizer: await tokenizers.open(tokenizerOf(spec)),
       isForced,
     })
     const ask = { spec, device: CPU, threadCount: 2, share: undefined, cacheFolder, int8 }

@@ -1,0 +1,7 @@
+import { serveCalls } from '../../base/thread-server.ts'
+import type { SumCalls } from './sum-thread.ts'
+import { sumWeights } from './sum-weights.ts'
+
+serveCalls<SumCalls>({
+  sum: async ({ folder }) => ({ reply: await sumWeights(folder) }),
+})
