@@ -16,9 +16,18 @@ FROM node:26.10.0-bookworm-slim AS nodejs
 FROM nodejs AS modules-cpu
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --no-audit --no-fund
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 COPY tools/image/prune-modules.ts tools/image/
 RUN node tools/image/prune-modules.ts node_modules
+
+# The program, and beside it what of it is read at a start: a few files in place of hundreds.
+FROM nodejs AS program
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY . .
+RUN npm run build \
+ && rm -r node_modules
 
 # Packages pinned by hash. Of CUDA only what the provider loads, and the licences.
 FROM debian:bookworm-slim AS wheels
@@ -65,7 +74,7 @@ WORKDIR /app
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/app/.cache/node
 COPY --from=modules /app/node_modules ./node_modules
-COPY . .
+COPY --from=program /app ./
 
 # Node keeps a compile cache for each user: root's and node's are filled, others fill their own.
 RUN mkdir -p .cache/node \

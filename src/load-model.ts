@@ -34,6 +34,8 @@ export interface LoadOptions {
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
   /** Told of a model that the next start would find, were it written. */
   readonly onUnkept: (model: UnkeptModel) => void
+  /** Told each time that a model was given to a thread. */
+  readonly onHandOver: () => void
   readonly log: Log
 }
 
@@ -64,7 +66,7 @@ export async function loadModel(options: LoadOptions): Promise<LoadedModel> {
   try {
     const spec = await opening
     const chosen = await chooseTarget(spec, inference[0] as InferenceThread, options)
-    const opened = threads.tokenizer.open(spec.tokenizer)
+    const opened = spec.tokenizer && threads.tokenizer.open(spec.tokenizer)
     const int8 = askInt8(chosen.int8Mode, spec, opened, config)
     const [runners, tokenizer] = await Promise.all([
       inTurn(async () => loadOnDevices(spec, chosen, { ...options, inference, int8: await int8 })),
@@ -138,11 +140,11 @@ function loadOn(
   target: TargetName,
   device: Device,
   thread: InferenceThread,
-  { config, request, devices, names: [model], int8, log }: Placement,
+  { config, request, devices, names: [model], int8, log, onHandOver }: Placement,
 ): Promise<LoadedRunner> {
   const shown = describeDevice(device)
   const isTried = device.kind === 'cuda' && config.maxBatchTokens === 'auto'
-  return thread.load(spec, {
+  const loading = thread.load(spec, {
     target,
     device,
     threadCount: Math.max(1, Math.floor(availableParallelism() / devices.length)),
@@ -156,6 +158,8 @@ function loadOn(
     onRevival: (ms) => log('warn', { event: 'thread_revived', model, device: shown, loadMs: Math.round(ms) }),
     onLoss: ({ message }) => log('error', { event: 'device_lost', model, device: shown, error: message }),
   })
+  onHandOver()
+  return loading
 }
 
 function reportLoad(runner: LoadedRunner, device: string, { config, names: [model], log }: Placement): void {
@@ -176,10 +180,18 @@ function reportLoad(runner: LoadedRunner, device: string, { config, names: [mode
     // So low a mean was forced: who reads no more than warnings is to know.
     const level = fidelity.meanCosine < LEAST_COSINE ? 'warn' : 'info'
     log(level, { event: 'int8_fidelity', model, mode: config.int8Mode, ...fidelity })
+    reportTowers(Object.keys(loaded.towers), model, log)
   }
   if (unkept !== undefined) log('warn', { event: 'int8_unkept', model, reason: unkept })
   if (!loaded.longestRowFits)
     log('warn', { event: 'longest_row_unfit', model, device, maxTokens: loaded.maxTokens })
+}
+
+/** Of a model in int8, which is calibrated with texts. */
+function reportTowers(towers: readonly string[], model: string, log: Log): void {
+  if (towers.length === 0) return
+  const reason = `int8 is calibrated with texts, not with what the model reads besides: ${towers.join(', ')}`
+  log('info', { event: 'dtype_replaced', model, requested: 'int8', used: 'fp32', reason })
 }
 
 function reportUnkept(
@@ -244,10 +256,10 @@ function reportReplacement(
 async function askInt8(
   mode: ChooseReply['int8Mode'],
   spec: ModelSpec,
-  opened: Promise<Tokenizer>,
+  opened: Promise<Tokenizer> | undefined,
   { int8Force }: Config,
 ): Promise<Int8Ask | undefined> {
-  if (mode === undefined) return undefined
+  if (mode === undefined || opened === undefined) return undefined
   const { makeInt8Ask } = await import('./calibration/int8-ask.ts')
   return makeInt8Ask(mode, { spec, tokenizer: await opened, isForced: int8Force })
 }

@@ -1,13 +1,11 @@
 /** The serving modes, from a configuration to an exit code: queue worker, HTTP server, local API. */
 import { untilAborted } from './base/abort.ts'
-import type { Log } from './base/log.ts'
 import { Metrics } from './base/metrics.ts'
-import type { Config } from './config.ts'
 import type { Engine } from './engine/engine.ts'
 import { asServerError } from './errors.ts'
 import { openFaces } from './faces.ts'
+import type { StartOptions } from './start.ts'
 import { startService } from './start.ts'
-import type { Threads } from './threads.ts'
 import { Gate } from './transports/gate.ts'
 import { Lifecycle } from './transports/lifecycle.ts'
 import { openDeliver } from './transports/runpod/deliver.ts'
@@ -15,13 +13,9 @@ import type { Heartbeat } from './transports/runpod/heartbeat.ts'
 import { openHeartbeat, sendUnhealthy } from './transports/runpod/heartbeat.ts'
 import { runJob } from './transports/runpod/job.ts'
 import type { JobSource } from './transports/runpod/job-source.ts'
-import { openPlatform } from './transports/runpod/platform.ts'
 import { QueueWorker } from './transports/runpod/worker.ts'
 
-export interface ServeOptions {
-  readonly config: Config
-  readonly log: Log
-  readonly threads: Threads
+export interface ServeOptions extends Pick<StartOptions, 'config' | 'log' | 'threads' | 'loading'> {
   readonly version: string
   /** Aborted when the process shall end: what is under way is finished, within the grace period. */
   readonly stop: AbortSignal
@@ -55,12 +49,12 @@ export async function serve(options: ServeOptions): Promise<number> {
   ends.defer(async () => heartbeat?.close())
   const faces = await openFaces({ config, log, lifecycle, gate, metrics, version })
   ends.defer(() => faces.close())
-  const source = faces.source ?? openPlatform(pings)
+  const source = faces.source ?? (await import('./transports/runpod/platform.ts')).openPlatform(pings)
   ends.defer(() => source.close())
   try {
     const { batchRan: onBatch, itemsReused: onReuse } = metrics
     const watching = killStuckStart(options)
-    const service = await startService({ ...options, onBatch, onReuse, signal: stop })
+    const service = await startService({ ...options, onBatch, onReuse })
     watching.abort()
     ends.defer(() => service.close())
     // Told to stop while it loaded: a job taken now would only be given back.

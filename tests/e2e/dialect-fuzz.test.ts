@@ -1,19 +1,15 @@
 /** Strange requests to models that compute: mistakes are the client's, and the next request is answered. */
-import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { encodeJson } from '../../src/base/encode-json.ts'
 import { dispatch } from '../../src/dialects/dispatch.ts'
 import { findEndpoint } from '../../src/dialects/find-endpoint.ts'
 import { ENDPOINTS } from '../../src/dialects/registry.ts'
-import type { Engine } from '../../src/engine/engine.ts'
-import { openEngine } from '../../src/engine/engine.ts'
-import type { OpenModel } from '../open-model.ts'
-import { openModel } from '../open-model.ts'
 import { FAMILIES, isErrorBody } from '../unit/dialects/error-families.ts'
 import { strangeBodies } from '../unit/dialects/strange-bodies.ts'
+import type { OpenedEngine } from './open-engine.ts'
+import { MEDIA_FOLDERS, MEDIA_ROUTES, openEngineOf } from './open-engine.ts'
 
-const GOLDEN = join(import.meta.dirname, '../golden/bert')
 const RUNS = 100
 
 const FIELDS = [
@@ -44,36 +40,27 @@ const FIELDS = [
   'parameters',
 ]
 
-let models: readonly OpenModel[] = []
-let engine: Engine
+let texts: OpenedEngine
+let media: OpenedEngine
 
 beforeAll(async () => {
   const folders = [
-    'bert-mean-normalize',
-    'bert-cross-encoder',
-    'bert-cross-encoder-3-labels',
-    '../sparse/sparse-bert-max',
-    '../multi_vector/multi-vector-bert',
+    'bert/bert-mean-normalize',
+    'bert/bert-cross-encoder',
+    'bert/bert-cross-encoder-3-labels',
+    'sparse/sparse-bert-max',
+    'multi_vector/multi-vector-bert',
   ]
-  models = await Promise.all(folders.map((name) => openModel(join(GOLDEN, name, 'model'))))
-  const loaded = models.map(({ spec, runner, tokenizer }, index) => ({
-    spec,
-    runner,
-    tokenizer,
-    names: [folders[index] ?? ''] as const,
-    batchSize: 32,
-    maxBatchTokens: 512,
-    dtypeRequested: 'auto',
-  }))
-  engine = openEngine(loaded, { queueSize: 48_000, tokenInput: 'native', cl100k: async () => [] })
+  texts = await openEngineOf(folders, { tokenInput: 'native' })
+  media = await openEngineOf(MEDIA_FOLDERS, { tokenInput: 'native' })
 })
 
-afterAll(() => Promise.all(models.map((model) => model.close())))
+afterAll(() => Promise.all([texts.close(), media.close()]))
 
 /** What an example needs where these models are served: classifiers are two, and ids few. */
 const ALSO: Readonly<Record<string, object>> = {
-  '/predict': { model: 'bert-cross-encoder-3-labels' },
-  '/classify': { model: 'bert-cross-encoder-3-labels' },
+  '/predict': { model: 'bert/bert-cross-encoder-3-labels' },
+  '/classify': { model: 'bert/bert-cross-encoder-3-labels' },
   '/decode': { ids: [2, 131, 207, 3] },
 }
 
@@ -91,6 +78,7 @@ const ROUTES = ENDPOINTS.flatMap(({ routes: [name = ''], method, docs }) => {
 })
 
 test.each(ROUTES)('$route', async ({ route, method, example, families }) => {
+  const { engine } = MEDIA_ROUTES.includes(route) ? media : texts
   const answer = (body: unknown) => dispatch({ method, route, body }, engine)
   await fc.assert(
     fc.asyncProperty(strangeBodies({ example, fields: FIELDS }), async (body) => {

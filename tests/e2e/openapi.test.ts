@@ -5,11 +5,10 @@ import type { z } from 'zod'
 import { plainJson } from '../../src/base/plain-json.ts'
 import { dispatch } from '../../src/dialects/dispatch.ts'
 import { DIALECTS } from '../../src/dialects/registry.ts'
-import type { Engine } from '../../src/engine/engine.ts'
-import { openEngine } from '../../src/engine/engine.ts'
 import { runJob } from '../../src/transports/runpod/job.ts'
-import type { OpenModel } from '../open-model.ts'
-import { BUNDLED_MODEL, openModel } from '../open-model.ts'
+import { BUNDLED_MODEL } from '../open-model.ts'
+import type { OpenedEngine } from './open-engine.ts'
+import { MEDIA_FOLDERS, MEDIA_ROUTES, openEngineOf } from './open-engine.ts'
 
 const GOLDEN = join(import.meta.dirname, '../golden/bert')
 const FOLDERS = [
@@ -23,26 +22,15 @@ const NAMES = ['embeds', 'reranks', 'classifies', 'weighs', 'compares']
 
 const CLASSIFYING = ['/predict', '/classify']
 
-const opened: OpenModel[] = []
-let engine: Engine
+let texts: OpenedEngine
+let media: OpenedEngine
 
 beforeAll(async () => {
-  for (const folder of FOLDERS) opened.push(await openModel(folder))
-  const models = opened.map(({ spec, runner, tokenizer }, index) => ({
-    spec,
-    runner,
-    tokenizer,
-    names: [NAMES[index] ?? ''] as const,
-    batchSize: 32,
-    maxBatchTokens: 512,
-    dtypeRequested: 'auto',
-  }))
-  engine = openEngine(models, { queueSize: 48_000, tokenInput: 'cl100k', cl100k: async () => [] })
+  texts = await openEngineOf(FOLDERS, { names: NAMES })
+  media = await openEngineOf(MEDIA_FOLDERS)
 })
 
-afterAll(async () => {
-  for (const model of opened) await model.close()
-})
+afterAll(() => Promise.all([texts.close(), media.close()]))
 
 const endpoints = DIALECTS.flatMap(({ name, endpoints }) =>
   endpoints.flatMap((endpoint) => {
@@ -56,11 +44,13 @@ describe.each(endpoints)('$method $route of $dialect', ({ method, route, docs })
   // Any name means the one model that can do it; what tells of a model wants its own.
   const path = route.replace('*', method === 'GET' ? 'reranks' : 'org/any')
 
+  const engineOf = () => (MEDIA_ROUTES.includes(route) ? media : texts).engine
+
   // The reranker could do it too: which of the two is meant must be said.
   const body = CLASSIFYING.includes(route) ? { ...docs.example, model: 'classifies' } : docs.example
 
   test('answers its example with what its schema allows, and nothing else', async () => {
-    const answer = await dispatch({ method, route: path, body }, engine)
+    const answer = await dispatch({ method, route: path, body }, engineOf())
     expect(answer.error?.message).toBeUndefined()
     expect(answer.status).toBe(200)
     expectShape(docs.response, await plainJson(answer.body))
@@ -68,7 +58,7 @@ describe.each(endpoints)('$method $route of $dialect', ({ method, route, docs })
 
   test('is answered alike as a job', async () => {
     const job = { input: { openai_route: path, openai_input: body } }
-    const result = await runJob(job, engine, { errorStyle: 'failed' })
+    const result = await runJob(job, engineOf(), { errorStyle: 'failed' })
     expect(result).not.toHaveProperty('error')
     const output = await plainJson('output' in result ? result.output : undefined)
     expectShape(docs.response, Array.isArray(output) ? output[0] : output)

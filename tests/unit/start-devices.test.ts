@@ -50,6 +50,7 @@ class ScriptedThread extends InferenceThread {
       const runner = new FakeRunner({ depth: 2, automatic: true })
       runners.push(runner)
       const found: Omit<LoadReply, keyof FakeRunner['limits']> & Partial<LoadReply> = {
+        towers: {},
         batchTokens: 4096,
         longestRowFits: true,
         provider: 'cuda',
@@ -152,6 +153,24 @@ describe('on several GPUs', () => {
       { event: 'devices_chosen', level: 'info', devices: ['cuda:0 (H100)', 'cuda:3 (H100)'] },
       { ...shared, device: 'cuda:0', loadMs: 5, maxBatchTokens: 4096, unusedTensors: 0 },
       { ...shared, device: 'cuda:3', loadMs: 7, maxBatchTokens: 2000, unusedTensors: 0 },
+    ])
+  })
+
+  test('that are in int8 say which sides of a model are not', async () => {
+    const { running, lines } = start([gpu(0)])
+    await loadsUnderWay(1)
+    const fidelity = { meanCosine: 0.9999, leastCosine: 0.999, texts: 3 }
+    loads[0]?.finish({ dtype: 'int8', fidelity, towers: { image: { maxTokens: 50 } } })
+    await running
+    expect(lines.filter(({ event }) => event === 'dtype_replaced')).toEqual([
+      {
+        event: 'dtype_replaced',
+        level: 'info',
+        model: 'one',
+        requested: 'int8',
+        used: 'fp32',
+        reason: 'int8 is calibrated with texts, not with what the model reads besides: image',
+      },
     ])
   })
 

@@ -4,6 +4,7 @@ import type { PromptChoice } from '../../src/task.ts'
 import type { OpenModel } from '../../tests/open-model.ts'
 import { openModel } from '../../tests/open-model.ts'
 import { readKind } from '../../tests/read-kind.ts'
+import { tokenizerOf } from '../../src/model/spec.ts'
 
 export interface Measured {
   readonly cases: number
@@ -194,8 +195,8 @@ function rowOptions({ spec, runner }: OpenModel) {
   return {
     noun: 'text',
     firstIndex: 0,
-    truncate: spec.tokenizer.truncationSide,
-    maxTokens: Math.min(spec.tokenizer.maxTokens ?? Infinity, runner.limits.maxTokens),
+    truncate: tokenizerOf(spec).truncationSide,
+    maxTokens: Math.min(tokenizerOf(spec).maxTokens ?? Infinity, runner.limits.maxTokens),
     vocabularySize: runner.limits.vocabularySize,
   }
 }

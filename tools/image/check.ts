@@ -29,17 +29,17 @@ export function findFaults(
   ]
 }
 
-function measureImages(): readonly ImageContents[] {
+async function measureImages(): Promise<readonly ImageContents[]> {
   const app = mkdtempSync(join(tmpdir(), 'image-check-'))
   try {
-    assembleApp(ROOT, app)
-    return IMAGES.map((image) => imageContents({ image, root: ROOT, modules: join(app, 'node_modules') }))
+    await assembleApp(ROOT, app)
+    return IMAGES.map((image) => imageContents({ image, root: ROOT, app }))
   } finally {
     rmSync(app, { recursive: true })
   }
 }
 
-function main(): number {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { json: { type: 'boolean' }, files: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
   })
@@ -48,7 +48,7 @@ function main(): number {
     return 0
   }
   const files = listContext(ROOT)
-  const images = measureImages()
+  const images = await measureImages()
   const faults = findFaults(images, findPrivate(files))
   if (values.json) {
     console.log(JSON.stringify({ images, ...(values.files && { files }), faults }, null, 2))
@@ -62,7 +62,7 @@ function main(): number {
 
 if (import.meta.main) {
   try {
-    process.exitCode = main()
+    process.exitCode = await main()
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1

@@ -1,4 +1,5 @@
 /** What each image would hold, with sizes: `check.ts` shows it, tests hold it to its limits. */
+import { join } from 'node:path'
 import { declaredParts } from './declared-sizes.ts'
 import type { SizedFile } from './docker-ignore.ts'
 import { listContext, listFiles } from './docker-ignore.ts'
@@ -46,24 +47,25 @@ export function findPrivate(files: readonly SizedFile[]): readonly string[] {
   return files.filter(({ path }) => PRIVATE.test(path)).map(({ path }) => path)
 }
 
-/** `modules` is the node_modules folder that `npm ci --omit=dev` made, not pruned; `root` the checkout. */
+/** `app` is what `assembleApp` made, not pruned; `root` the checkout. */
 export function imageContents({
   image,
   root,
-  modules,
+  app,
 }: {
   image: Image
   root: string
-  modules: string
+  app: string
 }): ImageContents {
   const context = listContext(root)
   const inModels = ({ path }: SizedFile) => path.startsWith('models/')
   const program = context.filter((file) => !inModels(file))
   const parts = [
     ...declaredParts(image.device, image.platform.cpu),
-    measured('production modules, pruned', prunedFiles(modules, image.platform)),
+    measured('production modules, pruned', prunedFiles(join(app, 'node_modules'), image.platform)),
     measured('bundled model', context.filter(inModels)),
     measured('program', program),
+    measured('program, bundled', listFiles(join(app, 'dist'))),
   ]
   const totalBytes = sumBytes(parts)
   return { image: image.name, parts, totalBytes, limitBytes: image.limitBytes }

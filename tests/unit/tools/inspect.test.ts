@@ -151,9 +151,9 @@ test('control characters of a folder do not reach the terminal', async () => {
 
 test('memory counts weights as the kernels read them, and what is used where it lies', async () => {
   const { graphs } = await inspectModel(await openFolder(fixturePath('bert-f16')))
-  const cpu = weightMemory(graphs.get('cpu-f32')!.graph)
-  const half = weightMemory(graphs.get('cuda-f16')!.graph)
-  const full = weightMemory(graphs.get('cuda-f32')!.graph)
+  const cpu = weightMemory(graphs.get('cpu-f32')!.get('text')!.graph)
+  const half = weightMemory(graphs.get('cuda-f16')!.get('text')!.graph)
+  const full = weightMemory(graphs.get('cuda-f32')!.get('text')!.graph)
   // Stored in half precision: tables are read as they are, matrices become float32 on the CPU.
   expect(cpu.asStored).toBeGreaterThan(0)
   expect(cpu.asStored).toBeLessThan(cpu.bytes / 2)
@@ -234,4 +234,38 @@ test('of several exported models DTYPES chooses', async () => {
   await inspect({ args: [folder], env: { DTYPES: 'fp16' }, print: (line) => lines.push(line) })
   expect(lines.join('\n')).toMatch(/^Exported +onnx\/model_fp16\.onnx, taken for fp16: /m)
   expect((await run(folder)).text).toMatch(/^Exported +onnx\/model\.onnx, taken for fp32: /m)
+})
+
+test('what reads pictures is told beside what reads texts, and its graph can be written', async () => {
+  const folder = await copyFixture('_vision/clip')
+  const { text, served } = await run(folder)
+  expect(served).toBe(true)
+  expect(text).toMatch(/^Family +clip_text_model, told by embeddings\.token_embedding\.weight$/m)
+  expect(text).toMatch(/^Pictures +clip_vision_model, told by embeddings\.class_embedding$/m)
+  expect(text).toMatch(
+    /^ +resize \(shortest edge: edge 32\); crop \(height 32; width 32\); resample bicubic/m,
+  )
+  expect(text).toMatch(/^ +24 numbers a picture, of at most 17 tokens$/m)
+  expect(text).toMatch(/^Output +24 numbers a text; of each token 32$/m)
+  // A tensor that one of the sides uses is used.
+  expect(text).toMatch(/^Unused +logit_scale$/m)
+  const file = join(await makeFolder(), 'graph.onnx')
+  await run(folder, '--graph', file, '--side', 'image')
+  expect(readOnnx(await readFile(file)).nodes.flatMap(({ inputs }) => inputs)).toContain('patches')
+  await run(folder, '--graph', file)
+  expect(readOnnx(await readFile(file)).nodes.flatMap(({ inputs }) => inputs)).toContain('ids')
+  await expect(run(folder, '--graph', file, '--side', 'audio')).rejects.toThrow(
+    '--side: model has text, image',
+  )
+  await expect(run(folder, '--side', 'smell')).rejects.toThrow('none of text, image, audio')
+})
+
+test('a model of pictures alone is told without what concerns texts', async () => {
+  const { text, served } = await run(fixturePath('_vision/dinov2-registers'))
+  expect(served).toBe(true)
+  expect(text).toMatch(/^Pictures +dinov2_with_registers, told by embeddings\.cls_token$/m)
+  expect(text).toMatch(/^Runs on +CPU: cpu-f32$/m)
+  expect(text).not.toMatch(/^(Family|Head|Output|Max tokens|Prompts|Tokenizer) /m)
+  const report = await reportOf(fixturePath('_vision/dinov2-registers'))
+  expect(report).toMatchObject({ head: [], towers: [{ modality: 'image', width: 32, maxTokens: 16 }] })
 })
