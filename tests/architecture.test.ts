@@ -204,7 +204,13 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   '@huggingface/hub': ['src/model/fetch-hub.ts'],
   '@huggingface/jinja': ['src/tokenize'],
   'node:worker_threads': ['src/base'],
-  'node:fs': ['src/find-bundle.ts', 'src/devices', 'src/model', 'src/runtime/weights'],
+  'node:fs': [
+    'src/find-bundle.ts',
+    'src/devices',
+    'src/model',
+    'src/runtime/prepacked/sum-weights.ts',
+    'src/runtime/weights',
+  ],
   'node:fs/promises': [
     'src/program.ts',
     'src/locate-model.ts',

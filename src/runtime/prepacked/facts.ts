@@ -4,15 +4,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FACTS_FILE, MODEL_FILE, WEIGHTS_FILE } from './files.ts'
 import { openPrivateFile } from './private-folder.ts'
-import type { WeightsSum } from './sum-weights.ts'
 import { sumWeights } from './sum-weights.ts'
 
 export interface Facts {
   /** SHA-256 of the graph. */
   readonly model: string
   readonly weightsBytes: number
-  /** CRC-32 of the weights: enough against damage, and twice as fast as SHA-256, which counts for gigabytes at each start. */
-  readonly weightsSum: number
+  /** CRC-32 of each piece of the weights: enough against damage, and twice as fast as SHA-256, which counts for gigabytes at each start. */
+  readonly weightsSums: readonly number[]
   /** What the batch of the warm-up came to. */
   readonly output: readonly number[]
 }
@@ -20,10 +19,16 @@ export interface Facts {
 /** Of the graph and of the facts no more is read: they hold no weights. */
 const MAX_BYTES = 64_000_000
 
+const ALL = { first: 0, step: 1 }
+
 export async function writeFacts(folder: string, output: Float32Array): Promise<Facts> {
   const model = hash(await readSmall(folder, MODEL_FILE))
-  const weights = await sumWeights(folder)
-  const facts: Facts = { model, weightsBytes: weights.bytes, weightsSum: weights.sum, output: [...output] }
+  const facts: Facts = {
+    model,
+    weightsBytes: await sizeOf(folder, WEIGHTS_FILE),
+    weightsSums: await sumWeights(folder, ALL),
+    output: [...output],
+  }
   await writeFile(join(folder, FACTS_FILE), JSON.stringify(facts), { flag: 'wx' })
   return facts
 }
@@ -42,8 +47,8 @@ export async function readFacts(folder: string): Promise<{ model: Uint8Array<Arr
 }
 
 /** Throws where the weights, as they were read, are others than those that were written. */
-export function expectSameWeights({ bytes, sum }: WeightsSum, { weightsBytes, weightsSum }: Facts): void {
-  if (bytes !== weightsBytes || sum !== weightsSum) throw new Error(`${WEIGHTS_FILE} is not what was written`)
+export function expectSameWeights(sums: readonly number[], { weightsSums }: Facts): void {
+  if (sums.join() !== weightsSums.join()) throw new Error(`${WEIGHTS_FILE} is not what was written`)
 }
 
 /** 0 where a model is so small that its graph holds all of its weights. */
@@ -70,8 +75,13 @@ async function readSmall(folder: string, name: string): Promise<Buffer> {
 
 function isFacts(value: unknown): value is Facts {
   if (typeof value !== 'object' || value === null) return false
-  const { model, weightsBytes, weightsSum, output } = value as Record<string, unknown>
-  return typeof model === 'string' && isNumbers([weightsBytes, weightsSum]) && isNumbers(output)
+  const { model, weightsBytes, weightsSums, output } = value as Record<string, unknown>
+  return (
+    typeof model === 'string' &&
+    typeof weightsBytes === 'number' &&
+    isNumbers(weightsSums) &&
+    isNumbers(output)
+  )
 }
 
 function isNumbers(value: unknown): value is number[] {

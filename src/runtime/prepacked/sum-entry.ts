@@ -3,5 +3,5 @@ import type { SumCalls } from './sum-thread.ts'
 import { sumWeights } from './sum-weights.ts'
 
 serveCalls<SumCalls>({
-  sum: async ({ folder }) => ({ reply: await sumWeights(folder) }),
+  sum: async ({ folder, ...share }) => ({ reply: { sums: await sumWeights(folder, share) } }),
 })
