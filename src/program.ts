@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import program from '../package.json' with { type: 'json' }
+import { killProcess } from './base/kill-process.ts'
 import type { Config } from './config.ts'
 import { ServerError, messageOf } from './errors.ts'
 import type { StartOptions } from './start.ts'
@@ -76,7 +77,7 @@ async function begin(config: Config, given?: Threads, signal?: AbortSignal): Pro
   const threads = given ?? new Threads()
   const log = openLog(config.logLevel)
   const loading = loadModels({ config, log, threads, signal })
-  await Promise.race([loading.handedOver, sleep(HEAD_START_MS)])
+  await Promise.race([loading.handedOver, sleep(HEAD_START_MS, undefined, { ref: false })])
   return { log, threads, loading }
 }
 
@@ -119,8 +120,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 async function runServer(config: Config, threads: Threads): Promise<number> {
   const controller = new AbortController()
-  const beginning = await begin(config, threads, controller.signal)
-  const { serve, killProcess } = await import('./serve.ts')
+  // Before anything else: until then the first process of a container hears no signal.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       // Whoever asks twice does not want to wait.
@@ -128,6 +128,8 @@ async function runServer(config: Config, threads: Threads): Promise<number> {
       controller.abort()
     })
   }
+  const beginning = await begin(config, threads, controller.signal)
+  const { serve } = await import('./serve.ts')
   return serve({ config, ...beginning, version: program.version, stop: controller.signal })
 }
 

@@ -1,5 +1,6 @@
 /** The serving modes, from a configuration to an exit code: queue worker, HTTP server, local API. */
 import { untilAborted } from './base/abort.ts'
+import { killProcess } from './base/kill-process.ts'
 import { Metrics } from './base/metrics.ts'
 import type { Engine } from './engine/engine.ts'
 import { asServerError } from './errors.ts'
@@ -94,15 +95,6 @@ function killStuckStart({ config, log, stop, kill = killProcess }: ServeOptions)
   stop.addEventListener('abort', limit, { signal: started.signal })
   if (stop.aborted) limit()
   return started
-}
-
-/**
- * Ends the process at once, whatever its threads are at: an exit would wait for them, or end them inside ONNX Runtime. The first
- * process of a container takes no SIGKILL from itself, but it can abort.
- */
-export function killProcess(): void {
-  process.kill(process.pid, 'SIGKILL')
-  process.abort()
 }
 
 interface Running extends ServeOptions {

@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/start.ts',
     'src/task.ts',
     'src/threads.ts',
+    'src/base/kill-process.ts',
     'src/base/log.ts',
     'src/base/plain-json.ts',
     'src/transports/gate.ts',

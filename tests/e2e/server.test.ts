@@ -56,6 +56,16 @@ async function silentServer(): Promise<string> {
 
 const LONG_TEXTS = Array.from({ length: 2000 }, (_, index) => `text ${index} `.repeat(100))
 
+test('it can be stopped before it listens, as soon as it has begun', async () => {
+  const file = join(ROOT, 'handler.ts')
+  const { stop } = await startProgram({
+    file,
+    env: { PORT: '0', MODEL_NAMES: BUNDLED_MODEL },
+    until: /(devices_chosen)/,
+  })
+  expect(await stop()).toBe(0)
+})
+
 test('while models load, probes say so, requests are refused with when to come again, and it can be stopped', async () => {
   const { url, stop } = await listening({
     MODEL_NAMES: 'org/model',
