@@ -10,8 +10,8 @@ export interface Facts {
   /** SHA-256 of the graph. */
   readonly model: string
   readonly weightsBytes: number
-  /** CRC-32 of each piece of the weights: enough against damage, and twice as fast as SHA-256, which counts for gigabytes at each start. */
-  readonly weightsSums: readonly number[]
+  /** By which damaged weights are told: `sumWeights`. */
+  readonly weightsSum: string
   /** What the batch of the warm-up came to. */
   readonly output: readonly number[]
 }
@@ -19,14 +19,12 @@ export interface Facts {
 /** Of the graph and of the facts no more is read: they hold no weights. */
 const MAX_BYTES = 64_000_000
 
-const ALL = { first: 0, step: 1 }
-
 export async function writeFacts(folder: string, output: Float32Array): Promise<Facts> {
   const model = hash(await readSmall(folder, MODEL_FILE))
   const facts: Facts = {
     model,
     weightsBytes: await sizeOf(folder, WEIGHTS_FILE),
-    weightsSums: await sumWeights(folder, ALL),
+    weightsSum: await sumWeights(folder),
     output: [...output],
   }
   await writeFile(join(folder, FACTS_FILE), JSON.stringify(facts), { flag: 'wx' })
@@ -47,8 +45,8 @@ export async function readFacts(folder: string): Promise<{ model: Uint8Array<Arr
 }
 
 /** Throws where the weights, as they were read, are others than those that were written. */
-export function expectSameWeights(sums: readonly number[], { weightsSums }: Facts): void {
-  if (sums.join() !== weightsSums.join()) throw new Error(`${WEIGHTS_FILE} is not what was written`)
+export function expectSameWeights(sum: string, { weightsSum }: Facts): void {
+  if (sum !== weightsSum) throw new Error(`${WEIGHTS_FILE} is not what was written`)
 }
 
 /** 0 where a model is so small that its graph holds all of its weights. */
@@ -75,17 +73,14 @@ async function readSmall(folder: string, name: string): Promise<Buffer> {
 
 function isFacts(value: unknown): value is Facts {
   if (typeof value !== 'object' || value === null) return false
-  const { model, weightsBytes, weightsSums, output } = value as Record<string, unknown>
+  const { model, weightsBytes, weightsSum, output } = value as Record<string, unknown>
   return (
     typeof model === 'string' &&
     typeof weightsBytes === 'number' &&
-    isNumbers(weightsSums) &&
-    isNumbers(output)
+    typeof weightsSum === 'string' &&
+    Array.isArray(output) &&
+    output.every((number) => typeof number === 'number')
   )
-}
-
-function isNumbers(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((number) => typeof number === 'number')
 }
 
 function hash(bytes: Uint8Array): string {

@@ -8,7 +8,7 @@ import { ORT_VERSION } from '../session.ts'
 import { ownerOfFile } from '../weights/owner.ts'
 
 /** Counts up when the same graph is kept otherwise. */
-const FORMAT = 2
+const FORMAT = 3
 
 export interface PrepackedKey {
   /** Model, target and kind of processor: of each the newest is kept, so that unlike machines can share a volume. */

@@ -80,7 +80,7 @@ async function openIn(all: PrivateFolder, key: PrepackedKey, opening: Opening): 
 /** Nothing is served before the weights were read through, and the first batch came to what it should. */
 async function openSession(folder: string, opening: Opening): Promise<Session> {
   const { model, facts } = await readFacts(folder)
-  const summing = sumBeside(folder, facts.weightsBytes)
+  const summing = sumBeside(folder)
   const trying = tryModel(model, folder, opening)
   trying.catch(() => {})
   try {

@@ -3,5 +3,5 @@ import type { SumCalls } from './sum-thread.ts'
 import { sumWeights } from './sum-weights.ts'
 
 serveCalls<SumCalls>({
-  sum: async ({ folder, ...share }) => ({ reply: { sums: await sumWeights(folder, share) } }),
+  sum: async ({ folder }) => ({ reply: { sum: await sumWeights(folder) } }),
 })

@@ -1,29 +1,14 @@
-import { availableParallelism } from 'node:os'
 import { ThreadClient } from '../../base/thread-client.ts'
-import type { Share } from './sum-weights.ts'
-import { PIECE_BYTES } from './sum-weights.ts'
 
 export interface SumCalls {
-  sum: { ask: Share & { readonly folder: string }; reply: { readonly sums: readonly number[] } }
+  sum: { ask: { readonly folder: string }; reply: { readonly sum: string } }
 }
 
-/**
- * Reads weights of so many bytes through, and gives the sum of each piece, on threads of their own: of gigabytes it takes twice
- * as long as the session that is made of them meanwhile.
- */
-export async function sumBeside(folder: string, bytes: number): Promise<readonly number[]> {
-  const pieces = Math.ceil(bytes / PIECE_BYTES)
-  const step = Math.min(pieces, availableParallelism())
-  const shares = await Promise.all(
-    Array.from({ length: step }, (_, first) => sumOnThread(folder, { first, step })),
-  )
-  return Array.from({ length: pieces }, (_, piece) => shares[piece % step]?.[Math.floor(piece / step)] ?? NaN)
-}
-
-async function sumOnThread(folder: string, share: Share): Promise<readonly number[]> {
+/** On a thread of its own, while the session is made of the same weights. */
+export async function sumBeside(folder: string): Promise<string> {
   const thread = new ThreadClient<SumCalls>(new URL('./sum-entry.ts', import.meta.url), 'sum')
   try {
-    return (await thread.call('sum', { folder, ...share })).sums
+    return (await thread.call('sum', { folder })).sum
   } finally {
     await thread.close()
   }
