@@ -19,7 +19,7 @@ export const OURS: ServerRecipe = {
   patienceMs: 60_000,
   command: (port, { reranker }) => ({
     program: process.execPath,
-    args: [`${ROOT}handler.ts`, '--rp_serve_api', '--rp_api_port', String(port)],
+    args: [`${ROOT}src/door.js`, '--rp_serve_api', '--rp_api_port', String(port)],
     env: {
       MODEL_NAMES: [`embedder=${MODEL}`, ...(reranker === undefined ? [] : [`reranker=${reranker}`])].join(
         ';',

@@ -3,7 +3,7 @@ import { appendFile, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
-import { BUNDLE_SOURCES, findBundle, listSources } from '../../src/find-bundle.ts'
+import { BUNDLE_SOURCES, findBundle, listSources } from '../../src/find-bundle.js'
 
 let root: string
 beforeEach(async () => {

@@ -6,7 +6,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import type { Plugin } from 'rolldown'
 import { rolldown } from 'rolldown'
-import { BUNDLE_SOURCES, listSources } from '../../src/find-bundle.ts'
+import { BUNDLE_SOURCES, listSources } from '../../src/find-bundle.js'
 
 const ROOT = join(import.meta.dirname, '../..')
 

@@ -6,11 +6,17 @@ import { join } from 'node:path'
 export const BUNDLE_ENTRY = 'program.js'
 export const BUNDLE_SOURCES = 'sources.json'
 
-/** Size of each source, and when it was changed, by its path from the root. Layers of an image keep whole seconds. */
-export type Sources = Readonly<Record<string, readonly [bytes: number, changedSeconds: number]>>
+/**
+ * Size of each source, and when it was changed, by its path from the root. Layers of an image keep whole seconds.
+ * @typedef {Readonly<Record<string, readonly [bytes: number, changedSeconds: number]>>} Sources
+ */
 
-/** The path of the bundle's entry; undefined where there is no bundle, or a source has changed since it was made. */
-export function findBundle(root: string, folder = join(root, 'dist')): string | undefined {
+/**
+ * The path of the bundle's entry; undefined where there is no bundle, or a source has changed since it was made.
+ * @param {string} root
+ * @returns {string | undefined}
+ */
+export function findBundle(root, folder = join(root, 'dist')) {
   try {
     const made = readFileSync(join(folder, BUNDLE_SOURCES), 'utf8')
     return made === JSON.stringify(listSources(root)) ? join(folder, BUNDLE_ENTRY) : undefined
@@ -19,13 +25,17 @@ export function findBundle(root: string, folder = join(root, 'dist')): string | 
   }
 }
 
-/** In the order of their names. Throws where one is gone. */
-export function listSources(root: string): Sources {
+/**
+ * In the order of their names. Throws where one is gone.
+ * @param {string} root
+ * @returns {Sources}
+ */
+export function listSources(root) {
   const modules = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   const paths = modules.filter((path) => path.endsWith('.ts')).map((path) => `src/${path}`)
   const entries = [...paths.sort(), 'package.json'].map((path) => {
     const { size, mtimeMs } = statSync(join(root, path))
-    return [path, [size, Math.floor(mtimeMs / 1000)]] as const
+    return /** @type {const} */ ([path, [size, Math.floor(mtimeMs / 1000)]])
   })
   return Object.fromEntries(entries)
 }
