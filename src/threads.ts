@@ -1,6 +1,6 @@
 /** Apart from `start.ts`, so that threads come up before the rest of the program, zod above all, is read. */
 import { disableTelemetry } from './devices/ort-environment.ts'
-import { MediaThread } from './media/media.ts'
+import { MediaThreads } from './media/media.ts'
 import { InferenceThread } from './runtime/inference-thread.ts'
 import { Cl100kDecoder } from './tokenize/cl100k-decoder.ts'
 import { TokenizerThread } from './tokenize/tokenizer.ts'
@@ -11,7 +11,7 @@ export class Threads {
   /** Comes up when it is first asked. */
   readonly cl100k: Cl100kDecoder
   readonly #inference: InferenceThread[]
-  #media: MediaThread | undefined
+  #media: MediaThreads | undefined
   #given = 0
 
   constructor() {
@@ -29,8 +29,8 @@ export class Threads {
   }
 
   /** Made when it is first asked for: most models read texts alone. */
-  get media(): MediaThread {
-    this.#media ??= new MediaThread()
+  get media(): MediaThreads {
+    this.#media ??= new MediaThreads()
     return this.#media
   }
 

@@ -265,10 +265,10 @@ test('files stay short enough to be read at once', () => {
   expect(long).toEqual(LONG_FILES)
 })
 
-test('a family is one file of at most 150 lines', () => {
-  const families = sources.filter(({ path }) => path.startsWith('src/graph/families/'))
-  expect(families.length).toBeGreaterThan(2)
-  for (const { path, text } of families) expect(text.split('\n').length, path).toBeLessThanOrEqual(150)
+test.each(['families', 'towers'])('each of the %s is one file of at most 150 lines', (folder) => {
+  const files = sources.filter(({ path }) => path.startsWith(`src/graph/${folder}/`))
+  expect(files.length).toBeGreaterThan(2)
+  for (const { path, text } of files) expect(text.split('\n').length, path).toBeLessThanOrEqual(150)
 })
 
 test('the environment and the exit code are touched by the composition root, and for ONNX Runtime', () => {

@@ -6,7 +6,7 @@ import type { MediaCalls, MediaLimits, PreparedMedia } from './protocol.ts'
 
 export type { MediaLimits, PreparedMedia } from './protocol.ts'
 
-/** What the engine is given: fetches where there is a URL, then prepares. Throws what `fetchMedia` and `MediaThread` do. */
+/** What the engine is given: fetches where there is a URL, then prepares. Throws what `fetchMedia` and `MediaThreads` do. */
 export interface MediaReader {
   read(item: MediaItem, processing: MediaProcessing, signal?: AbortSignal): Promise<PreparedMedia>
 }
@@ -17,19 +17,15 @@ export interface MediaProcessing {
   readonly audio?: AudioProcessing | undefined
 }
 
-/** Pictures and sounds to what a tower reads, in a thread that the first of them starts. */
-export class MediaThread {
+/** Pictures and sounds to what a tower reads, in a thread for each of the two: pictures do not wait for minutes of sound. */
+export class MediaThreads {
   readonly #file: URL
-  #thread: RevivingThread<MediaCalls> | undefined
+  /** Each is started by the first that needs it. */
+  readonly #threads = new Map<keyof MediaCalls, RevivingThread<MediaCalls>>()
   #closed = false
 
   constructor(file = new URL('./thread.ts', import.meta.url)) {
     this.#file = file
-  }
-
-  /** False once it died and could not be started again. */
-  get healthy(): boolean {
-    return this.#thread?.healthy ?? true
   }
 
   /** Throws `invalid_request` saying what is wrong with the file, and what is allowed. `bytes` stay the caller's. */
@@ -44,7 +40,7 @@ export class MediaThread {
 
   async close(): Promise<void> {
     this.#closed = true
-    await this.#thread?.close()
+    await Promise.all([...this.#threads.values()].map((thread) => thread.close()))
   }
 
   async #call<K extends keyof MediaCalls>(
@@ -52,9 +48,15 @@ export class MediaThread {
     ask: MediaCalls[K]['ask'],
   ): Promise<MediaCalls[K]['reply']> {
     if (this.#closed) throw stopping()
-    this.#thread ??= new RevivingThread<MediaCalls>(this.#file, 'media')
-    return this.#thread.callOnceMore(kind, ask)
+    const thread = this.#threads.get(kind) ?? new RevivingThread<MediaCalls>(this.#file, THREAD_NAMES[kind])
+    this.#threads.set(kind, thread)
+    return thread.callOnceMore(kind, ask)
   }
+}
+
+const THREAD_NAMES: Readonly<Record<keyof MediaCalls, string>> = {
+  prepareImage: 'image',
+  prepareAudio: 'audio',
 }
 
 /** A view of a large buffer, a request's body say, would cross to the thread with all of it. */

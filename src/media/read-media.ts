@@ -1,10 +1,10 @@
 import { ServerError, cancelled } from '../errors.ts'
 import type { MediaItem } from '../task.ts'
 import type { MediaPolicy } from './fetch-media.ts'
-import type { MediaLimits, MediaProcessing, MediaReader, MediaThread, PreparedMedia } from './media.ts'
+import type { MediaLimits, MediaProcessing, MediaReader, MediaThreads, PreparedMedia } from './media.ts'
 
 export interface ReadMediaOptions extends MediaLimits {
-  readonly thread: Pick<MediaThread, 'prepareImage' | 'prepareAudio'>
+  readonly thread: Pick<MediaThreads, 'prepareImage' | 'prepareAudio'>
   readonly policy: MediaPolicy
   /** Of one file. */
   readonly maxBytes: number

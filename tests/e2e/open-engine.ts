@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Engine } from '../../src/engine/engine.ts'
 import { openEngine } from '../../src/engine/engine.ts'
-import { MediaThread } from '../../src/media/media.ts'
+import { MediaThreads } from '../../src/media/media.ts'
 import { openMediaReader } from '../../src/media/read-media.ts'
 import type { OpenModel } from '../open-model.ts'
 import { openModel } from '../open-model.ts'
@@ -41,7 +41,7 @@ export async function openEngineOf(
     maxBatchTokens: 512,
     dtypeRequested: 'auto',
   }))
-  const thread = new MediaThread()
+  const thread = new MediaThreads()
   const media = openMediaReader({ thread, policy: 'off', ...LIMITS })
   const engine = openEngine(models, { queueSize: 48_000, tokenInput, cl100k: async () => [], media })
   const close = async () => {

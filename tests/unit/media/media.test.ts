@@ -1,7 +1,8 @@
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
-import { MediaThread } from '../../../src/media/media.ts'
+import { MediaThreads } from '../../../src/media/media.ts'
 import type { ImageProcessing } from '../../../src/model/spec.ts'
 import { readBytes } from './pictures.ts'
+import { CLAP, wrapWav } from './sounds.ts'
 
 const LIMITS = { maxPixels: 1_000_000, maxSeconds: 1 }
 const WHY = 'it is damaged, ends early, or is of a kind that is not supported'
@@ -16,7 +17,7 @@ const PROCESSING: ImageProcessing = {
   leadingTokens: 1,
 }
 
-const thread = new MediaThread()
+const thread = new MediaThreads()
 afterAll(() => thread.close())
 
 test('pictures come back as numbers in shared memory', async () => {
@@ -76,22 +77,36 @@ test('the bytes stay the caller’s, and only they cross of a larger buffer', as
   expect((await thread.prepareImage(picture, PROCESSING, LIMITS)).digest).toBe(digest)
 })
 
+test('a picture does not wait for minutes of sound', async () => {
+  const both = new MediaThreads()
+  const ended: string[] = []
+  const minutes = wrapWav(new Uint8Array(180 * 44_100 * 2), { rate: 44_100 })
+  const sound = both
+    .prepareAudio(minutes, CLAP, { ...LIMITS, maxSeconds: 180 })
+    .then(() => ended.push('sound'))
+  const picture = both
+    .prepareImage(readBytes('photo.jpg'), PROCESSING, LIMITS)
+    .then(() => ended.push('picture'))
+  await Promise.all([sound, picture])
+  await both.close()
+  expect(ended).toEqual(['picture', 'sound'])
+})
+
 describe('its thread', () => {
   const FILE = new URL('../../fakes/dying-media-thread.ts', import.meta.url)
   afterEach(() => vi.unstubAllEnvs())
 
   test('is started by the first call, and a call that it dies over is made once more', async () => {
-    const mortal = new MediaThread(FILE)
+    const mortal = new MediaThreads(FILE)
     vi.stubEnv('THREAD_DIES', 'yes')
     const prepared = mortal.prepareImage(readBytes('rgb.png'), PROCESSING, LIMITS)
     vi.unstubAllEnvs()
     expect(await prepared).toMatchObject({ units: 4 })
-    expect(mortal.healthy).toBe(true)
     await mortal.close()
   })
 
   test('comes up again after a call that killed it twice', async () => {
-    const mortal = new MediaThread(FILE)
+    const mortal = new MediaThreads(FILE)
     vi.stubEnv('THREAD_DIES', 'yes')
     const prepared = mortal.prepareImage(readBytes('rgb.png'), PROCESSING, LIMITS)
     await expect(prepared).rejects.toMatchObject({ code: 'thread_died' })
@@ -101,8 +116,7 @@ describe('its thread', () => {
   })
 
   test('never comes up once it is closed', async () => {
-    const closed = new MediaThread(FILE)
-    expect(closed.healthy).toBe(true)
+    const closed = new MediaThreads(FILE)
     await closed.close()
     await expect(closed.prepareImage(readBytes('rgb.png'), PROCESSING, LIMITS)).rejects.toMatchObject({
       code: 'stopping',
@@ -110,7 +124,7 @@ describe('its thread', () => {
   })
 
   test('ends after the calls under way', async () => {
-    const closing = new MediaThread()
+    const closing = new MediaThreads()
     const prepared = closing.prepareImage(readBytes('rgb.png'), PROCESSING, LIMITS)
     await closing.close()
     expect(await prepared).toMatchObject({ units: 4 })
