@@ -1,9 +1,10 @@
 /** What docs/models.md says of the fixtures and the families, and how its table is made. */
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { findFamily } from '../../../src/graph/families/registry.ts'
 import { cosineOf, differenceOf, measureFixture } from '../../../tools/conformance/measure.ts'
+import { measurePictures, measureSounds } from '../../../tools/conformance/measure-media.ts'
 import type { Measured } from '../../../tools/conformance/measure.ts'
 import {
   TOLERANCE,
@@ -60,6 +61,40 @@ test('a fixture is measured through the engine: vectors, tokens and ids', async 
   expect(measured.difference).toBeGreaterThan(0)
   expect(measured.cosine).toBeGreaterThan(1 - 1e-9)
 })
+
+test.each([
+  ['pictures and texts', '_siglip/siglip', 'cases', measurePictures],
+  ['sounds', 'clap/clap-fused', 'sounds', measureSounds],
+] as const)('of a model that sees or hears so are %s', async (_, path, list, measure) => {
+  const folder = join(ROOT, 'tests/golden', path)
+  const golden = (await readObject(join(folder, 'golden.json'))) as Record<string, MediaCase[]>
+  const right = await measure(folder)
+  expect(right.cases).toBe(golden[list]?.length)
+  expect(right.sameIds).toBe(right.cases)
+  expect(right.difference).toBeGreaterThan(0)
+  expect(right.difference).toBeLessThan(TOLERANCE)
+  expect(right.cosine).toBeGreaterThan(1 - 1e-9)
+
+  const change = async (edit: (some: MediaCase) => MediaCase) => {
+    const made = await makeFolder({ 'golden.json': { ...golden, [list]: golden[list]?.map(edit) } })
+    for (const name of readdirSync(folder).filter((name) => name !== 'golden.json'))
+      symlinkSync(join(folder, name), join(made, name))
+    return measure(made)
+  }
+  const moved = await change((some) => ({
+    ...some,
+    vector: some.vector.map((value, index) => (index === 3 ? value + 0.01 : value)),
+  }))
+  expect(moved.difference).toBeCloseTo(0.01, 4)
+  const others = (ids: readonly number[]) => ids.with(0, ids[0] === 5 ? 6 : 5)
+  const other = await change((some) => ({ ...some, ...(some.ids && { ids: others(some.ids) }) }))
+  expect(other.cases - other.sameIds).toBe(golden[list]?.filter(({ ids }) => ids).length)
+})
+
+interface MediaCase {
+  readonly vector: readonly number[]
+  readonly ids?: readonly number[]
+}
 
 test('a vector, a token and an id that differ are all seen', async () => {
   const folder = fixturePath('bert-mean-normalize')
