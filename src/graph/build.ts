@@ -66,7 +66,9 @@ export function compile(
     padId: plan.embeddings.positions?.padId ?? padId,
     endId: b.roles.includes('end_rows') ? plan.endId : undefined,
     unseenId,
-    adapterCount: b.roles.includes('adapters') ? plan.adapters?.count : undefined,
+    adapterCount: b.roles.includes('adapters')
+      ? (spec.adapterParts?.length ?? plan.adapters?.count)
+      : undefined,
     lengthStep: b.lengthStep,
     window: widestWindow(plan),
     outputWidth: output.shape[1] as number,

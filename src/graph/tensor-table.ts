@@ -4,6 +4,7 @@ import type { ModelSpec, TensorRef } from '../model/spec.ts'
 import { isCode } from '../model/spec.ts'
 import type { FindPart, LinearAdapter, TableAdapter } from './adapters.ts'
 import { linearAdapter, tableAdapter } from './adapters.ts'
+import { SeparateAdapters } from './separate-adapters.ts'
 import type { AdaptersPlan, LinearPlan, NormPlan } from './layers/encoder-plan.ts'
 import type { Matrix } from './matrix.ts'
 import { rowsOf, vectorPart } from './matrix.ts'
@@ -79,6 +80,7 @@ export class TensorTable {
   readonly #prefix: string
   readonly #adapted: boolean
   readonly #adapters: AdaptersPlan | undefined
+  readonly #separate: SeparateAdapters
   readonly #blockSizes: readonly BlockSize[]
   readonly #used = new Set<string>()
 
@@ -87,7 +89,7 @@ export class TensorTable {
    * asked for with the weights that have them.
    */
   constructor(
-    spec: Pick<ModelSpec, 'name' | 'tensors' | 'config'>,
+    spec: Pick<ModelSpec, 'name' | 'tensors' | 'config' | 'adapterParts'>,
     names: BodyNames,
     adapters?: AdaptersPlan,
   ) {
@@ -101,6 +103,7 @@ export class TensorTable {
     this.#prefix = prefix
     this.#adapted = names.adapted ?? false
     this.#adapters = adapters
+    this.#separate = new SeparateAdapters(spec)
     this.#blockSizes = blockSizesOf(spec.config)
   }
 
@@ -111,8 +114,10 @@ export class TensorTable {
     const bias = plan.bias ? this.#take(`${path}.bias`, [count * outputs]) : undefined
     const from = index * outputs
     const sizes = { outputs: count * outputs, inputs }
-    const adapter = this.#adapter(path, (adapters, find) =>
-      linearAdapter(adapters, find, sizes, { from, count: outputs }),
+    const adapter = this.#adapter(
+      path,
+      (adapters, find) => linearAdapter(adapters, find, sizes, { from, count: outputs }),
+      () => this.#separate.ofLayer(plan, outputs, inputs),
     )
     if (count === 1) return { weight, bias, ...adapter }
     return {
@@ -125,7 +130,11 @@ export class TensorTable {
   /** A lookup table whose rows an adapter may change. */
   adaptedTable(name: string, rows: number, width: number): Table {
     const path = this.#prefix + name
-    const adapter = this.#adapter(path, (adapters, find) => tableAdapter(adapters, find, { rows, width }))
+    const adapter = this.#adapter<TableAdapter>(
+      path,
+      (adapters, find) => tableAdapter(adapters, find, { rows, width }),
+      () => this.#separate.ofTable(name, rows, width),
+    )
     return { ...this.table(name, rows, width), ...adapter }
   }
 
@@ -181,6 +190,9 @@ export class TensorTable {
         `${this.#model}: the weights hold tensors that this architecture lacks: ${list}`,
       )
     }
+    const mayBeUnused = (layer: string) =>
+      ['', this.#prefix].some((prefix) => rest.includes(`${prefix}${layer}.weight`))
+    this.#separate.expectUsed(mayBeUnused)
     return rest
   }
 
@@ -188,9 +200,16 @@ export class TensorTable {
     return this.#adapted && Object.hasOwn(this.#tensors, `${path}.${UNADAPTED}`)
   }
 
-  #adapter<A>(path: string, make: (plan: AdaptersPlan, find: FindPart) => A): { readonly adapter?: A } {
+  #adapter<A>(
+    path: string,
+    make: (plan: AdaptersPlan, find: FindPart) => A,
+    findSeparate: () => A | undefined,
+  ): { readonly adapter?: A } {
     const plan = this.#adapters
-    if (plan === undefined || !this.#isAdapted(path)) return {}
+    if (plan === undefined || !this.#isAdapted(path)) {
+      const adapter = findSeparate()
+      return adapter === undefined ? {} : { adapter }
+    }
     const find: FindPart = (letter, ...sizes) =>
       this.#take(`${path}.${ADAPTING}${letter}`, [plan.count, ...sizes])
     return { adapter: make(plan, find) }

@@ -1,5 +1,6 @@
 /** Which files of a repository `openFolder` reads; nothing else is fetched. */
 import { posix } from 'node:path'
+import { TASK_ADAPTER_FILES } from './adapters.ts'
 import { TEMPLATE_FILE } from './chat-template.ts'
 import { dataPaths } from './export-names.ts'
 import { LEXICAL_FILE } from './lexical-head.ts'
@@ -11,7 +12,7 @@ import { PROCESSOR_FILES } from './read-processor.ts'
 import { ROUTER_FILES, routerModules } from './router-json.ts'
 import { TRANSFORMER_CONFIGS } from './tokenizer-files.ts'
 import { OTHER_VOCABULARIES, TOKEN_FILES, VOCABULARY_FILES } from './tokenizer-parts.ts'
-import { weightNames } from './weight-files.ts'
+import { ADAPTER, weightNames } from './weight-files.ts'
 
 /** Files by their path in the repository, `/` between folders. */
 export interface RepositoryView {
@@ -89,7 +90,17 @@ async function inTransformer(
   repository: RepositoryView,
   moduleConfigs: readonly string[],
 ): Promise<NeededFiles> {
-  const extras = ['tokenizer_config.json', TEMPLATE_FILE, ...PROCESSOR_FILES, ...moduleConfigs]
+  const adapter = posix.join(folder, ADAPTER)
+  // Another model's name is all that there is to be read of it, and config.json need not be there.
+  if ((await repository.has(adapter)) && (await repository.read(adapter)) === undefined)
+    return { files: [adapter], unread: [adapter] }
+  const extras = [
+    'tokenizer_config.json',
+    TEMPLATE_FILE,
+    ...PROCESSOR_FILES,
+    ...TASK_ADAPTER_FILES,
+    ...moduleConfigs,
+  ]
   return join([
     of(posix.join(folder, 'config.json')),
     await tokenizer(folder, repository),

@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ServerError } from '../errors.ts'
 import type { Adapters } from './adapters.ts'
-import { readAdapters } from './adapters.ts'
+import { readAdapters, readTaskFolders } from './adapters.ts'
 import { isClassifier, isMaskedLanguageModel } from './architecture-kind.ts'
 import { parseActivation } from './activation-name.ts'
 import { openExported } from './exported-model.ts'
@@ -20,7 +20,7 @@ import { STANFORD_ARCHITECTURE } from './multi-vector-modules.ts'
 import { PLAIN_SPLADE } from './sparse-modules.ts'
 import { expectOwnLinks } from './snapshot-links.ts'
 import type { WeightFile } from './safetensors.ts'
-import { openWeights } from './weight-files.ts'
+import { expectNoAdapter, openWeights } from './weight-files.ts'
 import { readStaticEmbedding } from './static-embedding.ts'
 import { PylateConfig } from './reading-settings.ts'
 import type {
@@ -83,6 +83,8 @@ export async function openFolder(
     const head: Head = { kind: 'embedding', steps: pipeline.steps ?? [] }
     return { ...shared, ...(await readStaticEmbedding(pipeline.transformer, name)), head }
   }
+  // It need not have a config.json.
+  await expectNoAdapter(pipeline.transformer)
   const config = await readConfig(pipeline.transformer, name)
   const layout = mediaLayout(config.model_type)
   if (layout !== undefined) {
@@ -144,9 +146,14 @@ export async function openFolder(
   if (pipeline.hasModules && head.kind !== 'classification')
     await expectOutput(pipeline.transformer, head.kind === 'sparse' ? 'logits' : 'hidden', name)
   const body = await readBody()
+  const adapters =
+    head.kind !== 'embedding' || body.exported !== undefined
+      ? undefined
+      : (readAdapters(config, body.tensors, name) ??
+        (await readTaskFolders(pipeline.transformer, config, name)))
   return {
     ...shared,
-    ...(head.kind === 'embedding' && withAdapters(readAdapters(config, body.tensors, name), shared.prompts)),
+    ...withAdapters(adapters, shared.prompts),
     modelType: config.model_type,
     config,
     ...body,
@@ -198,10 +205,15 @@ function isStanfordColbert({ hasModules }: Pipeline, { architectures }: ConfigJs
 function withAdapters(
   adapters: Adapters | undefined,
   prompts: ModelSpec['prompts'],
-): Pick<ModelSpec, 'adapters' | 'prompts'> {
+): Pick<ModelSpec, 'adapters' | 'adapterParts' | 'prompts'> {
   if (adapters === undefined) return { prompts }
   const others = Object.entries(adapters.prompts).filter(([name]) => !Object.hasOwn(prompts, name))
-  return { adapters: adapters.names, prompts: { ...prompts, ...Object.fromEntries(others) } }
+  const { names, parts } = adapters
+  return {
+    adapters: names,
+    ...(parts && { adapterParts: parts }),
+    prompts: { ...prompts, ...Object.fromEntries(others) },
+  }
 }
 
 async function readWeights(

@@ -1,8 +1,12 @@
 /** What a model folder says, as plain data: it crosses to the inference thread as it is. */
 import { ServerError } from '../errors.ts'
 import type { ExportedModel } from './exported-spec.ts'
+import type { PairPrompt } from './pair-prompt-spec.ts'
+import type { AdapterParts } from './peft-spec.ts'
 import type { AudioTower, ImageTower } from './tower-spec.ts'
 
+export type { ChatPrompt, PairPrompt, PiecesPrompt } from './pair-prompt-spec.ts'
+export type { AdapterParts, LowRank } from './peft-spec.ts'
 export type { AudioProcessing, AudioTower, ImageProcessing, ImageTower } from './tower-spec.ts'
 
 /** I8 and F8_E4M3 are codes, which mean something with their scales only. */
@@ -210,36 +214,6 @@ export interface Answers {
   readonly divisor: number
 }
 
-/** What a model that was taught to answer is asked about a pair, in place of the pair itself. */
-export type PairPrompt = PiecesPrompt | ChatPrompt
-
-/** `{query}`, `{document}` and `{instruction}` stand for the texts. */
-export interface PiecesPrompt {
-  readonly kind: 'pieces'
-  /** Each is tokenized by itself, and the ids follow one another. */
-  readonly pieces: readonly string[]
-  /** What stands for `{instruction}` where there is one: it has an `{instruction}` of its own. */
-  readonly instructionForm: string
-  /** Undefined: nothing stands for it unless a client says what. */
-  readonly instruction: string | undefined
-  /** Blanks at the ends of query and document are left out. */
-  readonly trims?: true
-}
-
-/** A chat template whose messages have the roles `query` and `document`, and `system` for the instruction. */
-export interface ChatPrompt {
-  readonly kind: 'chat'
-  /** Jinja. */
-  readonly template: string
-  /** Where it stands, as errors say it. */
-  readonly file: string
-  /** What it is given besides the messages. */
-  readonly variables: Readonly<Record<string, unknown>>
-  /** Whether a message's content is a text, or a list of parts that have one. */
-  readonly contents: 'flat' | 'structured'
-  readonly instruction: string | undefined
-}
-
 export type TruncationSide = 'left' | 'right'
 
 export interface TokenizerSpec {
@@ -288,6 +262,8 @@ export interface ModelSpec {
   readonly defaultPromptName: string | undefined
   /** Tasks for which its weights have adapters, in the order of these; a prompt of each task is among the prompts. */
   readonly adapters?: readonly string[]
+  /** Of each of these what it changes, where they have files of their own and stand not beside the weights. */
+  readonly adapterParts?: readonly AdapterParts[]
   /** Cut every vector to this many numbers unless a request asks otherwise. */
   readonly truncateDimensions: number | undefined
 }

@@ -6,6 +6,7 @@ import { ServerError } from '../errors.ts'
 import { parseJson, readJson } from './json-file.ts'
 import type { WeightFile } from './safetensors.ts'
 import { readSafetensors } from './safetensors.ts'
+import { showValue } from './show-value.ts'
 import { openTorchCheckpoint } from './torch-checkpoint.ts'
 
 export const WEIGHTS = 'model.safetensors'
@@ -32,7 +33,10 @@ const FORMATS: readonly Format[] = [
 
 const Index = z.looseObject({ weight_map: z.record(z.string(), z.string()) })
 
-const ADAPTER = 'adapter_config.json'
+/** What makes a folder an adapter of PEFT to the weights of another one. */
+export const ADAPTER = 'adapter_config.json'
+
+const AdapterBase = z.looseObject({ base_model_name_or_path: z.string().nullish() })
 
 /** Formats that are not read, the likeliest first. */
 const OTHER_FORMATS: readonly RegExp[] = [
@@ -51,7 +55,7 @@ const OTHER_FORMATS: readonly RegExp[] = [
  */
 export async function openWeights(folder: string): Promise<WeightFile> {
   const name = basename(folder)
-  if (await exists(join(folder, ADAPTER))) throw isAdapter(name)
+  await expectNoAdapter(folder)
   for (const format of FORMATS) {
     const single = join(folder, format.single)
     if (await exists(single)) return format.open(single)
@@ -59,6 +63,12 @@ export async function openWeights(folder: string): Promise<WeightFile> {
     if (index !== undefined) return openShards(folder, index.weight_map, format)
   }
   throw noWeights(name, [...(await namesIn(folder)), ...(await namesIn(folder, 'onnx'))])
+}
+
+/** Throws `model_unsupported`, naming the other one, for a folder with an adapter to the weights of another one. */
+export async function expectNoAdapter(folder: string): Promise<void> {
+  const adapter = await readJson(join(folder, ADAPTER), AdapterBase)
+  if (adapter !== undefined) throw isAdapter(basename(folder), adapter)
 }
 
 /** Whether a folder holds weights, or what refuses to be looked for others: then `openWeights` has the word. */
@@ -80,7 +90,11 @@ export async function weightNames(folder: {
   readonly has: (file: string) => Promise<boolean>
   readonly read: (file: string) => Promise<string | undefined>
 }): Promise<WeightNames> {
-  if (await folder.has(ADAPTER)) throw isAdapter(folder.name)
+  if (await folder.has(ADAPTER)) {
+    const text = await folder.read(ADAPTER)
+    if (text === undefined) return { files: [ADAPTER], unread: ADAPTER }
+    throw isAdapter(folder.name, parseJson(text, AdapterBase, `${folder.name}/${ADAPTER}`))
+  }
   for (const format of FORMATS) {
     if (await folder.has(format.single)) return { files: [format.single] }
     if (!(await folder.has(format.index))) continue
@@ -94,7 +108,6 @@ export async function weightNames(folder: {
 
 /** What is wrong with a folder without weights that we read; `files` are those that it holds. */
 export function noWeights(name: string, files: readonly string[]): ServerError {
-  if (files.includes(ADAPTER)) return isAdapter(name)
   const other = OTHER_FORMATS.flatMap((pattern) => files.find((file) => pattern.test(file)) ?? [])[0]
   return other === undefined
     ? new ServerError('model_invalid', `${name}: there is neither ${WEIGHTS} nor ${WEIGHTS_INDEX}`)
@@ -104,10 +117,14 @@ export function noWeights(name: string, files: readonly string[]): ServerError {
       )
 }
 
-function isAdapter(name: string): ServerError {
+function isAdapter(
+  name: string,
+  { base_model_name_or_path: base }: z.infer<typeof AdapterBase>,
+): ServerError {
+  const shown = typeof base === 'string' && base !== '' ? showValue(base) : 'another model'
   return new ServerError(
     'model_unsupported',
-    `${name}: ${ADAPTER} makes it an adapter to another model; supported is a folder into which the adapter was merged (merge_and_unload of peft, then save_pretrained)`,
+    `${name}: ${ADAPTER} makes it an adapter to ${shown}; supported is a folder into which the adapter was merged (merge_and_unload of peft, then save_pretrained)`,
   )
 }
 

@@ -6,7 +6,7 @@ import type { ConfigReader } from '../config-reader.ts'
 import { ACTIVATION_NAMES } from '../layers/activation.ts'
 import type { AdaptersPlan, EmbeddingsPlan, EncoderPlan, RotaryPlan } from '../layers/encoder-plan.ts'
 import type { Family } from './family.ts'
-import { layerNorm, linear } from './names.ts'
+import { layerNorm, linear, partOf } from './names.ts'
 import { roberta } from './roberta.ts'
 import { readRotary } from './rope.ts'
 import type { RotaryLayerNames } from './rotary-layers.ts'
@@ -35,24 +35,26 @@ export const jinaFlashRenamed: Family = {
   prefixes: ['', 'roberta.'],
   probe: 'layers.0.self_attn.q_proj.weight',
   body: /^(embeddings|layers)\./,
-  plan: (config) => planOf(config, 'embeddings.LayerNorm', newNames),
+  // Jina's own key for the base of the angles means nothing to transformers.
+  plan: (config) => planOf(config, 'embeddings.LayerNorm', newNames, 'rope_theta'),
 }
 
 function planOf(
   config: ConfigReader,
   norm: string,
   namesOf: (index: number, epsilon: number) => RotaryLayerNames,
+  thetaKey: ThetaKey = 'rotary_emb_base',
 ): EncoderPlan {
   const heads = config.int('num_attention_heads')
   const headWidth = config.split('hidden_size', heads)
   const epsilon = config.fraction('layer_norm_eps', 1e-5)
-  const { maxTokens, positions, isRotary } = readPositions(config)
+  const { maxTokens, positions, isRotary } = readPositions(config, thetaKey)
   const sizes = {
     heads,
     headWidth,
     width: config.int('intermediate_size'),
     activation: config.choice('hidden_act', ACTIVATION_NAMES, 'gelu'),
-    rotary: isRotary ? readAngles(config, headWidth) : undefined,
+    rotary: isRotary ? readAngles(config, headWidth, thetaKey) : undefined,
   }
   return {
     order: 'post',
@@ -79,10 +81,13 @@ function readAdapters(config: ConfigReader): { readonly adapters?: AdaptersPlan 
   return { adapters: { count, rank, scale: config.positive('lora_alpha', 1) / rank } }
 }
 
-function readAngles(config: ConfigReader, headWidth: number): RotaryPlan {
-  const theta = config.has('rope_parameters') ? 20_000 : 10_000
-  return readRotary(config, { headWidth, theta, thetaKey: 'rotary_emb_base', scaled: false })
+function readAngles(config: ConfigReader, headWidth: number, thetaKey: ThetaKey): RotaryPlan {
+  const theta = config.has('rope_parameters') || thetaKey === 'rope_theta' ? 20_000 : 10_000
+  return readRotary(config, { headWidth, theta, thetaKey, scaled: false })
 }
+
+/** Where the base of the angles stands, if not in `rope_parameters`. */
+type ThetaKey = 'rotary_emb_base' | 'rope_theta'
 
 interface Positions {
   readonly isRotary: boolean
@@ -90,11 +95,13 @@ interface Positions {
   readonly positions?: EmbeddingsPlan['positions']
 }
 
-function readPositions(config: ConfigReader): Positions {
+function readPositions(config: ConfigReader, thetaKey: ThetaKey): Positions {
   const kinds = { rotary: true, absolute: false }
-  // Only transformers' own form has the section, and no other positions.
+  // Only transformers' own form has this key or the section, and no other positions.
   const isRotary =
-    config.has('rope_parameters') || config.choice('position_embedding_type', kinds, 'absolute')
+    thetaKey === 'rope_theta' ||
+    config.has('rope_parameters') ||
+    config.choice('position_embedding_type', kinds, 'absolute')
   if (isRotary) return { isRotary, maxTokens: config.int('max_position_embeddings') }
   const { maxTokens, embeddings } = roberta.plan(config)
   return { isRotary, maxTokens, positions: embeddings.positions }
@@ -102,11 +109,17 @@ function readPositions(config: ConfigReader): Positions {
 
 function originalNames(index: number, epsilon: number): RotaryLayerNames {
   const layer = `encoder.layers.${index}`
+  const own = (name: string, adaptedAs: string) => ({
+    ...linear(`${layer}.${name}`),
+    adaptedAs: `layers.${index}.${adaptedAs}`,
+  })
+  const projection = (letter: string, part: number) =>
+    partOf(own('mixer.Wqkv', `self_attn.${letter}_proj`), part, 3)
   return {
-    projections: linear(`${layer}.mixer.Wqkv`),
-    output: linear(`${layer}.mixer.out_proj`),
-    up: linear(`${layer}.mlp.fc1`),
-    down: linear(`${layer}.mlp.fc2`),
+    projections: [projection('q', 0), projection('k', 1), projection('v', 2)],
+    output: own('mixer.out_proj', 'self_attn.o_proj'),
+    up: own('mlp.fc1', 'mlp.fc1'),
+    down: own('mlp.fc2', 'mlp.fc2'),
     attentionNorm: layerNorm(`${layer}.norm1`, epsilon),
     feedForwardNorm: layerNorm(`${layer}.norm2`, epsilon),
   }

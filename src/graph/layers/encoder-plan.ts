@@ -67,6 +67,8 @@ export interface LinearPlan {
   readonly part?: readonly [index: number, count: number]
   /** The name stands without the body's prefix. */
   readonly root?: boolean
+  /** What transformers calls the layer, and adapters in files of their own with it, where that is not `name`; a part has its own. */
+  readonly adaptedAs?: string
 }
 
 export interface NormPlan {

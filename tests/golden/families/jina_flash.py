@@ -1,6 +1,7 @@
 """Jina's XLM-RoBERTa: joined projections; rotary positions, or a table of them; weights with adapters beside them."""
 
 import shutil
+import warnings
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -206,6 +207,117 @@ def adapters(folder, seed):
     model = JinaEmbeddingsV3Model(config())
     write_embedder(folder, seed, model, roberta.xlm_pieces(), Pooling(32, "mean"), Normalize())
     edit_json(folder / "config_sentence_transformers.json", prompts=INSTRUCTIONS)
+
+
+# --- jina-embeddings-v3-hf: adapters in folders of their own, as PEFT saves them --------------------------------------
+
+TASK_FOLDERS = {task: task.replace(".", "_").replace("-", "_") for task in INSTRUCTIONS}
+TARGETS = ["word_embeddings", "token_type_embeddings", "q_proj", "k_proj", "v_proj", "o_proj", "fc1", "fc2", "dense"]
+# Each task's adapters are of another kind; those of passages leave out some layers, those of classes change some alone.
+LORA_SETTINGS = {
+    "retrieval.query": {"r": 2, "lora_alpha": 1},
+    "retrieval.passage": {"r": 3, "lora_alpha": 2, "use_rslora": True, "target_modules": ["q_proj", "v_proj", "fc1"]},
+    "separation": {
+        "r": 2,
+        "lora_alpha": 3,
+        "rank_pattern": {"fc1": 5, "layers.0.self_attn.o_proj": 1},
+        "alpha_pattern": {"layers.1.mlp.fc2": 1, "fc1": 4},
+    },
+    "classification": {
+        "r": 4,
+        "lora_alpha": 2,
+        "fan_in_fan_out": True,
+        "target_modules": ["word_embeddings", "k_proj"],
+    },
+    "text-matching": {"r": 2, "lora_alpha": 1, "target_modules": r".*\.(fc2|o_proj)"},
+}
+
+
+def write_task_folders(folder, seed):
+    from peft import LoraConfig, get_peft_model  # these fixtures alone need it
+
+    for index, (task, changes) in enumerate(LORA_SETTINGS.items()):
+        settings = {"target_modules": TARGETS} | changes
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PEFT says that it does without fan_in_fan_out
+            model = get_peft_model(JinaEmbeddingsV3Model(config()), LoraConfig(**settings))
+        generator = torch.Generator().manual_seed(seed + index)
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
+        path = folder / TASK_FOLDERS[task]
+        model.save_pretrained(path)
+        (path / "README.md").unlink(missing_ok=True)
+        # As they were given: PEFT makes a set of the one, and drops the other.
+        given = {key: settings.get(key, False) for key in ["target_modules", "fan_in_fan_out"]}
+        edit_json(path / "adapter_config.json", **given)
+
+
+class FolderEmbedder(TaskEmbedder):
+    """The model itself where no task is named; for each task the model with that adapter, as transformers loads it."""
+
+    def __init__(self, folder):
+        self.models = {None: Embedder(folder)}
+        for task, place in TASK_FOLDERS.items():
+            served = Embedder(folder)
+            served.model[0].auto_model.load_adapter(str(folder / place), adapter_name=place)
+            self.models[task] = served
+        self.model, self.header = self.models[None].model, self.models[None].header
+
+    def check_ids(self, folder, cases):
+        """And that each factor of each adapter shows in the numbers of its task."""
+        check_ids(folder, self, cases)
+        for task, served in self.models.items():
+            some = [without_task(case) for case in cases if task is not None and task_of(case) == task]
+            for name, parameter in served.model[0].auto_model.named_parameters():
+                if "lora_" not in name or "pooler" in name:
+                    continue
+                whole = served.batch(some)
+                kept = parameter.data.clone()
+                parameter.data.zero_()
+                change = float(np.abs(served.batch(some) - whole).max())
+                parameter.data.copy_(kept)
+                assert change > 1e-3, f"{name} for {task} changes the numbers by {change:.3g}"
+
+
+FOLDERS_ABOUT = (
+    "As jina-embeddings-v3-hf: the class of transformers, and in a folder for each of five tasks an adapter as PEFT 0.21.2 "
+    "saves it, of which none or one is chosen: ranks and factors of each layer, rank-stabilized factors, some layers alone. "
+    "For each task the reference is the model with that adapter, as transformers loads it. "
+)
+
+
+def folders(folder, seed):
+    adapters(folder, seed)
+    write_task_folders(folder, seed)
+
+
+@embedder(
+    "jina-v3-folders",
+    FOLDERS_ABOUT + "The names of tensors that transformers saves.",
+    cases=[*TEXT_CASES, *TASK_CASES],
+    serve=FolderEmbedder,
+)
+def with_folders(folder, seed):
+    folders(folder, seed)
+
+
+@embedder(
+    "jina-v3-folders-renamed",
+    FOLDERS_ABOUT + "The names of tensors that the class has; Jina's own settings.",
+    cases=[*TEXT_CASES, *TASK_CASES],
+    rewrite=lambda folder: as_hf(folder),
+    serve=FolderEmbedder,
+)
+def with_folders_renamed(folder, seed):
+    folders(folder, seed)
+
+
+def as_hf(folder):
+    edit_weights(folder / "model.safetensors", renamed)
+    edit_json(folder / "config.json", task_instructions=INSTRUCTIONS, lora_adaptations=[*INSTRUCTIONS], lora_rank=RANK)
+    edit_json(folder / "config.json", position_embedding_type="rotary", rotary_emb_base=999.0)
+    edit_json(folder / "config_sentence_transformers.json", prompts={})
 
 
 @embedder(

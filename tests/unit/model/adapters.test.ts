@@ -51,3 +51,54 @@ test('a list of tasks without adapters in the weights means nothing', async () =
   expect(adapters).toBeUndefined()
   expect(Object.keys(prompts)).toEqual(['query', 'document'])
 })
+
+describe('adapters in folders beside the weights', () => {
+  const FOLDERS = 'jina_flash/jina-v3-folders'
+  const renamed = 'jina_flash/jina-v3-folders-renamed'
+  const without = (folder: string) => ({ [`${folder}/adapter_config.json`]: undefined })
+
+  test('are those of the tasks whose folders are there, with the prompts of config.json', async () => {
+    const { adapters, adapterParts, prompts } = await openFolder(
+      await copyFixture(renamed, without('retrieval_query')),
+    )
+    expect(adapters).toEqual(TASKS.slice(1))
+    expect(adapterParts?.map((parts) => Object.keys(parts).length)).toEqual([6, 15, 3, 4])
+    expect(prompts['retrieval.passage']).toBe('Represent the document for retrieval: ')
+    expect(prompts['retrieval.query']).toBeUndefined()
+  })
+
+  test('are none where no folder is there', async () => {
+    const folders = ['retrieval_query', 'retrieval_passage', 'separation', 'classification', 'text_matching']
+    const spec = await openFolder(await copyFixture(FOLDERS, Object.assign({}, ...folders.map(without))))
+    expect(spec.adapters).toBeUndefined()
+    expect(spec.adapterParts).toBeUndefined()
+  })
+
+  test('of another architecture are not looked for', async () => {
+    const files = { 'separation/adapter_config.json': 'broken' }
+    const { adapters } = await openFolder(await copyFixture('bert-mean-normalize', files))
+    expect(adapters).toBeUndefined()
+  })
+
+  test('beside an exported model, which knows of none, are not read', async () => {
+    const exported = 'exported/exported-mean-normalize'
+    const config = await patched(exported, 'config.json', { model_type: 'jina_embeddings_v3' })
+    const files = { 'config.json': config, 'separation/adapter_config.json': 'broken' }
+    expect((await openFolder(await copyFixture(exported, files))).adapters).toBeUndefined()
+  })
+
+  test('that are broken are refused, and the folder is named', async () => {
+    const folder = await copyFixture(FOLDERS, { 'separation/adapter_model.safetensors': undefined })
+    await expectRefusal(
+      () => openFolder(folder),
+      'model_invalid',
+      'separation/adapter_model.safetensors is missing',
+    )
+  })
+
+  test('whose prompts are no texts are refused', async () => {
+    const config = await patched(FOLDERS, 'config.json', { task_instructions: { separation: 1 } })
+    const folder = await copyFixture(FOLDERS, { 'config.json': config })
+    await expectRefusal(() => openFolder(folder), 'model_invalid', 'task_instructions.separation')
+  })
+})

@@ -74,9 +74,30 @@ test('a model with weights in another format only is refused before anything lar
 test('an adapter is refused before anything large is fetched, even beside whole weights', async () => {
   const { hub, repository, fetch } = await openFetching()
   const files = repository.files as Map<string, Uint8Array>
-  files.set('adapter_config.json', Buffer.from('{}'))
-  await expectRefusal(fetch, 'model_unsupported', NAME, 'adapter_config.json')
+  files.set('adapter_config.json', Buffer.from('{"base_model_name_or_path": "org/base"}'))
+  await expectRefusal(fetch, 'model_unsupported', NAME, 'adapter_config.json', 'adapter to "org/base"')
   expect(hub.requests.filter(isCdn)).toEqual([])
+})
+
+test('a repository with an adapter alone is refused by the name of its base, though it has no config.json', async () => {
+  const { repository, fetch } = await openFetching()
+  const files = repository.files as Map<string, Uint8Array>
+  for (const path of ['config.json', WEIGHTS, 'modules.json', 'tokenizer.json']) files.delete(path)
+  files.set('adapter_config.json', Buffer.from('{"base_model_name_or_path": "org/base"}'))
+  files.set('adapter_model.safetensors', Buffer.from('x'))
+  await expectRefusal(fetch, 'model_unsupported', NAME, 'adapter to "org/base"', 'merged')
+})
+
+test('adapters of tasks are fetched with their settings, and nothing else of their folders', async () => {
+  const { repository, fetch } = await openFetching({ fixture: 'jina_flash/jina-v3-folders' })
+  const files = repository.files as Map<string, Uint8Array>
+  files.set('separation/README.md', Buffer.from('x'))
+  const fetched = Object.keys(await readTree(await fetch()))
+  const folders = ['retrieval_query', 'retrieval_passage', 'separation', 'classification', 'text_matching']
+  for (const folder of folders)
+    for (const file of ['adapter_config.json', 'adapter_model.safetensors'])
+      expect(fetched).toContain(`${folder}/${file}`)
+  expect(fetched).not.toContain('separation/README.md')
 })
 
 test('of an older repository the checkpoint and the vocabulary are fetched', async () => {

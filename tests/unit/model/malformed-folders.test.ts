@@ -373,6 +373,13 @@ const FOLDERS: readonly Case[] = [
     WEIGHTS,
   ],
   ['weights are an adapter', { 'adapter_config.json': {} }, 'model_unsupported', 'adapter'],
+  [
+    'there is an adapter alone',
+    { 'config.json': undefined, 'adapter_config.json': { base_model_name_or_path: 'org/base' } },
+    'model_unsupported',
+    'adapter to "org/base"',
+  ],
+  ['adapter_config.json is cut off', { 'adapter_config.json': '{' }, 'model_invalid', 'adapter_config.json'],
 
   [
     'tokenizer.json is missing',

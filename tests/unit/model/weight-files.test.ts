@@ -116,6 +116,15 @@ test.each(['model.safetensors', 'adapter_model.safetensors'])(
   },
 )
 
+test.each([
+  ['org/base', 'an adapter to "org/base"'],
+  ['', 'an adapter to another model'],
+  [null, 'an adapter to another model'],
+])('an adapter to %o is refused by that name', async (base, shown) => {
+  const folder = await makeFolder({ 'adapter_config.json': { base_model_name_or_path: base } })
+  await expectRefusal(() => openWeights(folder), 'model_unsupported', shown)
+})
+
 test('a checkpoint of torch is read where there is no safetensors file', async () => {
   const folder = await makeFolder({ 'pytorch_model.bin': checkpoint({ a: floatTensor([2], [1, 2]) }) })
   const { tensors } = await openWeights(folder)

@@ -36,6 +36,15 @@ describe('positions', () => {
     expect(second({ rope_parameters: { rope_type: 'default' } })).toBeCloseTo(20_000 ** -0.25, 12)
   })
 
+  test('turn by transformers’ base in its own form, whatever Jina’s key says', () => {
+    const config = { ...TINY, position_embedding_type: 'rotary', rotary_emb_base: 16 }
+    for (const settings of [config, TINY]) {
+      const { embeddings, layers } = jinaFlashRenamed.plan(new ConfigReader('tiny', settings))
+      expect(embeddings.positions).toBeUndefined()
+      expect(layers[0]?.attention.rotary?.frequencies[1]).toBeCloseTo(20_000 ** -0.25, 12)
+    }
+  })
+
   test('of a table start behind the padding token', () => {
     const { embeddings, layers, maxTokens } = plan({ pad_token_id: 1 })
     expect(embeddings.positions).toMatchObject({ skip: 1, padId: 1 })
@@ -65,7 +74,8 @@ describe('weights with adapters', () => {
     const table = new TensorTable({ ...tinyBert(), tensors }, jinaFlash, adapters)
     const { weight, adapter } = table.linear(fc1, 16, 16)
     expect(weight.values).toBe(original)
-    expect(adapter).toMatchObject({ plan: adapters, down: { shape: [20, 16] } })
+    expect(adapter?.columns).toEqual([0, 1, 2, 3, 4].map((task) => ({ task, count: 4, scale: 1 })))
+    expect(adapter?.downs).toMatchObject([{ shape: [20, 16] }])
     expect(adapter?.ups.map(({ shape }) => shape.join())).toEqual(Array<string>(5).fill('16,4'))
     expect(table.unused(jinaFlash.body, [...jinaFlash.ignored, /^emb_ln/])).toEqual(['emb_ln.weight'])
   })
@@ -74,7 +84,7 @@ describe('weights with adapters', () => {
     const table = new TensorTable({ ...tinyBert(), tensors }, jinaFlash, adapters)
     const whole = table.linear(fc1, 16, 16).adapter
     const { adapter } = table.linear({ ...fc1, part: [1, 2] }, 8, 16)
-    expect(adapter?.down).toEqual(whole?.down)
+    expect(adapter?.downs).toEqual(whole?.downs)
     expect(adapter?.ups[3]).toMatchObject({ shape: [8, 4], byteLength: 128 })
     expect(adapter?.ups[3]?.byteOffset).toBe((whole?.ups[3]?.byteOffset ?? NaN) + 128)
   })
