@@ -22,6 +22,7 @@ export const GROUPS = [
   'heartbeat',
   'batch-size',
   'media',
+  'pictures',
 ] as const
 export type Group = (typeof GROUPS)[number]
 
@@ -58,7 +59,7 @@ export const CACHE = fileURLToPath(new URL('../.cache/bench', import.meta.url))
 
 export const USAGE = `npm run bench -- [flags] [groups]; npm run bench:full is the same with --full
   groups              of ${GROUPS.join(', ')};
-                      all but throughput, heartbeat, batch-size, media and memory unless told, with --full all but the last three
+                      all but throughput, heartbeat, batch-size, media, pictures and memory unless told, with --full all but the last four
   --full              three rounds and longer ones, and peers
   --trial             hardly anything, once: whether the bench itself works; figures mean nothing
   --peers A,B         of ${PEERS.join(', ')}, or none; with --full ${FULL_PEERS.join(',')} unless told

@@ -34,7 +34,8 @@ export function listSources(root) {
   const modules = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   const paths = modules.filter((path) => path.endsWith('.ts')).map((path) => `src/${path}`)
   const entries = [...paths.sort(), 'package.json'].map((path) => {
-    const { size, mtimeMs } = statSync(join(root, path))
+    // `join` would take as long again, five hundred times.
+    const { size, mtimeMs } = statSync(`${root}/${path}`)
     return /** @type {const} */ ([path, [size, Math.floor(mtimeMs / 1000)]])
   })
   return Object.fromEntries(entries)

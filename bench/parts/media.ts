@@ -1,16 +1,13 @@
 /** How many pictures a second become what a tower reads, beside transformers' processors where there is a Python with them? */
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import sharp from 'sharp'
-import { MediaThread } from '../../src/media/media.ts'
+import { MediaThreads } from '../../src/media/media.ts'
 import type { ImageProcessing } from '../../src/model/spec.ts'
-import { CACHE } from '../flags.ts'
-import { interleave, median, ratio, seededRandom } from '../harness.ts'
-import { startGroup } from '../servers/process-group.ts'
+import { interleave, median, ratio } from '../harness.ts'
+import type { PythonPeer } from '../peers/python-lines.ts'
+import { PYTHON, openPython } from '../peers/python-lines.ts'
+import { makePicture } from './make-picture.ts'
 import type { Part, PartReport } from './part.ts'
 
 /** CLIP's, of patches of 32. */
@@ -29,19 +26,10 @@ const SIZES = [
   [224, 224],
   [1024, 768],
 ] as const
-const PYTHON = join(CACHE, 'sentence-transformers/bin/python')
-const SCRIPT = fileURLToPath(new URL('../peers/image-processor.py', import.meta.url))
-
-interface Peer {
-  readonly title: string
-  readonly run: (processor: string, file: string, count: number) => Promise<void>
-  readonly stop: () => Promise<void>
-}
-
 export const benchMedia: Part = async (report, { rounds, throughputTexts: pictures }) => {
   const folder = await mkdtemp(join(tmpdir(), 'bench-media-'))
-  const thread = new MediaThread()
-  const peer = await openPeer()
+  const thread = new MediaThreads()
+  const peer = await openPython('image-processor.py')
   try {
     for (const [width, height] of SIZES) {
       const file = join(folder, `${width}.jpg`)
@@ -57,8 +45,8 @@ export const benchMedia: Part = async (report, { rounds, throughputTexts: pictur
 }
 
 interface Measured {
-  readonly thread: MediaThread
-  readonly peer: Peer | undefined
+  readonly thread: MediaThreads
+  readonly peer: PythonPeer | undefined
   readonly file: string
   readonly pictures: number
   readonly rounds: number
@@ -76,8 +64,8 @@ async function measure(
     },
     'all at once': () => Promise.all(Array.from({ length: pictures }, prepare)),
     ...(peer && {
-      torchvision: () => peer.run('torchvision', file, pictures),
-      pillow: () => peer.run('pillow', file, pictures),
+      torchvision: () => peer.ask({ processor: 'torchvision', file, count: pictures }),
+      pillow: () => peer.ask({ processor: 'pillow', file, count: pictures }),
     }),
   })
   for (const [name, values] of Object.entries(seconds)) {
@@ -87,53 +75,4 @@ async function measure(
   for (const other of ['torchvision', 'pillow']) {
     report.figure(`one at a time, times ${other}`, ratio(seconds, 'one at a time', other).toFixed(2), '1.0')
   }
-}
-
-async function openPeer(): Promise<Peer | undefined> {
-  if (!existsSync(PYTHON)) return undefined
-  const command = { program: PYTHON, args: [SCRIPT], env: { HF_HUB_OFFLINE: '1' } }
-  const group = startGroup(command, { interactive: true })
-  const { stdin, stdout } = group.child
-  if (stdin === null || stdout === null) throw new Error(`${PYTHON} has no input or output`)
-  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
-  const read = async () => {
-    const { value, done } = await lines.next()
-    if (done === true) throw new Error(`${SCRIPT} ended: ${group.output()}`)
-    return JSON.parse(value) as Record<string, unknown>
-  }
-  const versions = Object.entries(await read()).map(([name, version]) => `${name} ${String(version)}`)
-  return {
-    title: versions.join(', '),
-    run: async (processor, file, count) => {
-      stdin.write(`${JSON.stringify({ processor, file, count })}\n`)
-      await read()
-    },
-    stop: group.stop,
-  }
-}
-
-/** Waves, discs and noise: it takes a decoder about as long as a photograph. */
-async function makePicture(width: number, height: number): Promise<Buffer> {
-  const random = seededRandom(9)
-  const waves = Array.from({ length: 18 }, () => [random() / 5, random() / 5, random() * 6] as const)
-  const discs = Array.from({ length: 20 }, () => ({
-    x: random() * width,
-    y: random() * height,
-    radius: (random() * height) / 5,
-    color: [random() * 255, random() * 255, random() * 255],
-  }))
-  const pixels = new Uint8Array(width * height * 3)
-  for (let index = 0; index < pixels.length; index++) {
-    const [channel, place] = [index % 3, Math.floor(index / 3)]
-    const [x, y] = [place % width, Math.floor(place / width)]
-    const disc = discs.find((one) => Math.hypot(one.x - x, one.y - y) < one.radius)
-    const level = waves
-      .filter((_, wave) => wave % 3 === channel)
-      .reduce((sum, [across, down, start]) => sum + 20 * Math.sin(across * x + down * y + start), 128)
-    const noise = 20 * (random() + random() - 1)
-    pixels[index] = Math.min(Math.max((disc?.color[channel] ?? level) + noise, 0), 255)
-  }
-  return sharp(pixels, { raw: { width, height, channels: 3 } })
-    .jpeg({ quality: 88 })
-    .toBuffer()
 }

@@ -7,6 +7,7 @@ import { benchLargeAnswers } from './large-answers.ts'
 import { benchLatency } from './latency.ts'
 import { benchMedia } from './media.ts'
 import type { Part } from './part.ts'
+import { benchPictures } from './pictures.ts'
 import { benchQueueWorker } from './queue-worker.ts'
 import { benchThroughput } from './throughput.ts'
 
@@ -19,4 +20,5 @@ export const PARTS: Readonly<Partial<Record<Group, Part>>> = {
   heartbeat: benchHeartbeat,
   'batch-size': benchBatchSize,
   media: benchMedia,
+  pictures: benchPictures,
 }

@@ -18,9 +18,13 @@ export interface FoundPrompt {
  * Names that mean the same, in the order in which they are tried; and the ending of further ones (`code.query`). Others,
  * such as `classification` or `clustering`, mean themselves.
  */
-const SYNONYMS: readonly { readonly names: readonly string[]; readonly ending: string }[] = [
-  { names: ['query', 'search_query', 'retrieval.query'], ending: '.query' },
-  { names: ['document', 'passage', 'search_document', 'retrieval.passage'], ending: '.passage' },
+const SYNONYMS: readonly { readonly names: readonly string[]; readonly ending?: string }[] = [
+  { names: ['query', 'search_query', 'retrieval.query', 'retrieval_query'], ending: '.query' },
+  {
+    names: ['document', 'passage', 'search_document', 'retrieval.passage', 'retrieval_passage'],
+    ending: '.passage',
+  },
+  { names: ['text-matching', 'text_matching'] },
 ]
 
 /** Characters of a prompt that a client writes, or of a name: it stands before every text of a request. */
@@ -90,7 +94,9 @@ function findAdapter({ adapters = [] }: ModelSpec, purpose: string | undefined):
 }
 
 export function synonymsOf(name: string): readonly string[] {
-  const group = SYNONYMS.find(({ names, ending }) => names.includes(name) || name.endsWith(ending))
+  const group = SYNONYMS.find(
+    ({ names, ending }) => names.includes(name) || (ending !== undefined && name.endsWith(ending)),
+  )
   return group?.names ?? []
 }
 

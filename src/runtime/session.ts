@@ -1,10 +1,12 @@
 /** The only door to ONNX Runtime. */
 import { InferenceSession, Tensor, env } from 'onnxruntime-node'
+import { CPU } from '../devices/device.ts'
 import type { CpuDevice, CudaDevice } from '../devices/device.ts'
 import type { ErrorCode } from '../errors.ts'
 import { ServerError, messageOf } from '../errors.ts'
 import type { InputRole, STATES } from '../graph/contract.ts'
 import { OUTPUT, TOKENS } from '../graph/contract.ts'
+import { encodeGraph } from '../graph/encode.ts'
 import type { ExportedModel } from '../model/exported-spec.ts'
 import { findDeviceFailure } from './device-failure.ts'
 import type { Feed } from './feeds.ts'
@@ -33,6 +35,18 @@ export interface Session {
 
 /** Of the library whose kernels run. */
 export const ORT_VERSION = env.versions.node
+
+/**
+ * Has the library make what all sessions share, its table of kernels above all, some 25 ms of a first session: for a thread
+ * that waits for its model. It takes no device but the CPU.
+ */
+export async function prepareLibrary(): Promise<void> {
+  const value = { name: 'x', dtype: 'f32', shape: [1] } as const
+  const node = { op: 'Neg', inputs: ['x'], attributes: {}, outputs: [{ ...value, name: OUTPUT }] }
+  const graph = { nodes: [node], initializers: [], inputs: [value], outputs: node.outputs }
+  const session = await createSession(encodeGraph(graph), { device: CPU, threadCount: 1 })
+  await session.release()
+}
 
 export interface SessionOptions {
   readonly device: CpuDevice | Pick<CudaDevice, 'kind' | 'index'>

@@ -12,7 +12,11 @@ import { findNonFinite } from './non-finite.ts'
 import { Overflow } from './overflow.ts'
 import type { ChooseAsk, ChooseReply, InferenceCalls, LoadAsk, LoadReply, OverflowReply } from './protocol.ts'
 import type { RaggedBatch, RunResult } from './runner.ts'
+import { prepareLibrary } from './session.ts'
 import { toSparse } from './sparse-rows.ts'
+
+// While the main thread reads the model's folder. What is wrong with the library, the model's own session says.
+await prepareLibrary().catch(() => {})
 
 let model: LoadedSides | undefined
 

@@ -18,8 +18,15 @@ function textOf(prompts: Record<string, string>, name: string): string | undefin
 
 /** Of sentence-transformers' making: a query and a document are always there. */
 const EMPTY = { query: '', document: '' }
-const QUERIES = ['query', 'search_query', 'retrieval.query', 'code.query', 'nl2code.query']
-const DOCUMENTS = ['document', 'passage', 'search_document', 'retrieval.passage', 'qa.passage']
+const QUERIES = ['query', 'search_query', 'retrieval.query', 'retrieval_query', 'code.query', 'nl2code.query']
+const DOCUMENTS = [
+  'document',
+  'passage',
+  'search_document',
+  'retrieval.passage',
+  'retrieval_passage',
+  'qa.passage',
+]
 
 describe('names', () => {
   test.each([
@@ -103,7 +110,7 @@ describe('without a name', () => {
 })
 
 describe('a task for which the model has an adapter', () => {
-  const tasks = { 'retrieval.query': 'rq ', 'retrieval.passage': 'rp ', separation: '' }
+  const tasks = { 'retrieval.query': 'rq ', 'retrieval.passage': 'rp ', separation: '', text_matching: 'tm ' }
   const adapters = Object.keys(tasks)
   const spec = modelWith({ ...EMPTY, ...tasks }, { adapters })
   const found = (choice: PromptChoice) => {
@@ -117,6 +124,8 @@ describe('a task for which the model has an adapter', () => {
       for (const name of QUERIES) expect(found({ name, ifUnknown })).toEqual(['rq ', 0, undefined])
       for (const name of DOCUMENTS) expect(found({ name, ifUnknown })).toEqual(['rp ', 1, undefined])
       expect(found({ name: 'separation', ifUnknown })).toEqual(['', 2, undefined])
+      for (const name of ['text-matching', 'text_matching'])
+        expect(found({ name, ifUnknown })).toEqual(['tm ', 3, undefined])
     },
   )
 
@@ -125,7 +134,7 @@ describe('a task for which the model has an adapter', () => {
     expect(found({ name: 'clustering', ifUnknown: 'ignore' })).toEqual(['', NO_ADAPTER, 'clustering'])
     expect(found({ text: 'separation' })).toEqual(['separation', NO_ADAPTER, undefined])
     expect(() => findPrompt(spec, { name: 'clustering', ifUnknown: 'refuse' })).toThrow(
-      'fake-model has: query, document, retrieval.query, retrieval.passage, separation',
+      'fake-model has: query, document, retrieval.query, retrieval.passage, separation, text_matching',
     )
   })
 

@@ -3,7 +3,7 @@ import { CPU } from '../../../src/devices/device.ts'
 import type { InputRole } from '../../../src/graph/contract.ts'
 import { OUTPUT } from '../../../src/graph/contract.ts'
 import { encodeGraph } from '../../../src/graph/encode.ts'
-import { createSession, sessionOptions } from '../../../src/runtime/session.ts'
+import { createSession, prepareLibrary, sessionOptions } from '../../../src/runtime/session.ts'
 
 /** Multiplies a column by a line: as large as the two together make it. */
 function productGraph(): Uint8Array<ArrayBuffer> {
@@ -26,6 +26,10 @@ function feedsOf(count: number) {
     ['position_weights', { data, dims: [1, count] }],
   ])
 }
+
+test('the library can be made ready before there is a model', async () => {
+  await expect(prepareLibrary()).resolves.toBeUndefined()
+})
 
 test('a batch that no memory could hold is out_of_memory, and the next one runs', async () => {
   const session = await createSession(productGraph(), { device: CPU, threadCount: 1 })
