@@ -23,6 +23,7 @@ export async function makeInt8Ask(
   mode: Int8Ask['mode'],
   { spec, tokenizer, isForced }: Int8AskOptions,
 ): Promise<Int8Ask> {
+  const { maxTokens = MAX_TOKENS, fill } = tokenizerOf(spec)
   const read = async (texts: readonly string[]): Promise<RaggedBatch> => {
     const rows = await tokenizer.texts(
       texts,
@@ -31,7 +32,9 @@ export async function makeInt8Ask(
         noun: 'text',
         firstIndex: 0,
         truncate: 'right',
-        maxTokens: Math.min(MAX_TOKENS, tokenizerOf(spec).maxTokens ?? MAX_TOKENS),
+        maxTokens: Math.min(MAX_TOKENS, maxTokens),
+        // As in every batch: what a model makes of padding is not what it makes of words.
+        fill,
         // Rows with ids that the model lacks are left out where its vocabulary is known.
         vocabularySize: Infinity,
       },

@@ -9,7 +9,7 @@ export interface ProjectionLayout {
   readonly hasBias: boolean
   /** `named`: what `projection_hidden_act` of the side's settings says. */
   readonly activation: Activation | 'named'
-  /** Of a side that is saved alone: a folder without these tensors is one without projection. */
+  /** Of a side that is saved alone: a folder with none of these tensors is one without projection. */
   readonly isOptional?: true
 }
 
@@ -52,9 +52,11 @@ const LAST: PoolingStep = { kind: 'pooling', modes: ['lasttoken'], includePrompt
 const MEAN: PoolingStep = { kind: 'pooling', modes: ['mean'], includePrompt: true }
 const FIRST: PoolingStep = { kind: 'pooling', modes: ['cls'], includePrompt: true }
 
+type ProjectionForm = Partial<Pick<ProjectionLayout, 'hasBias' | 'activation'>>
+
 function projection(
   tensor: string,
-  { hasBias = false, activation = 'identity' }: Partial<Omit<ProjectionLayout, 'kind' | 'tensor'>> = {},
+  { hasBias = false, activation = 'identity' }: ProjectionForm = {},
 ): ProjectionLayout {
   return { kind: 'projection', tensor, hasBias, activation }
 }
@@ -70,8 +72,8 @@ function within<S extends SideLayout>(section: string, side: S): S {
 }
 
 /** Of a side that may be saved with its projection or without. */
-function optional(tensor: string, hasBias = false): ProjectionLayout {
-  return { ...projection(tensor, { hasBias }), isOptional: true }
+function optional(tensor: string, form?: ProjectionForm): ProjectionLayout {
+  return { ...projection(tensor, form), isOptional: true }
 }
 
 const CLIP_TEXT: TextLayout = {
@@ -125,23 +127,21 @@ const SIGLIP2_IMAGE: ImageLayout = {
 
 const CLAP_TEXT: TextLayout = {
   modelType: 'clap_text_model',
-  section: 'text_config',
   maxPositions: 514,
   vocabularySize: 50_265,
   steps: [
     FIRST,
     projection('text_model.pooler.dense', { hasBias: true, activation: 'tanh' }),
-    projection('text_projection.linear1', { hasBias: true, activation: 'named' }),
-    projection('text_projection.linear2', { hasBias: true }),
+    optional('text_projection.linear1', { hasBias: true, activation: 'named' }),
+    optional('text_projection.linear2', { hasBias: true }),
   ],
 }
 
 const CLAP_AUDIO: SideLayout = {
   modelType: 'clap_audio_model',
-  section: 'audio_config',
   steps: [
-    projection('audio_projection.linear1', { hasBias: true, activation: 'named' }),
-    projection('audio_projection.linear2', { hasBias: true }),
+    optional('audio_projection.linear1', { hasBias: true, activation: 'named' }),
+    optional('audio_projection.linear2', { hasBias: true }),
   ],
 }
 
@@ -189,10 +189,12 @@ const LAYOUTS: Readonly<Record<string, MediaLayout>> = {
   siglip: { text: within('text_config', SIGLIP_TEXT), image: within('vision_config', SIGLIP_IMAGE) },
   siglip2: { text: within('text_config', SIGLIP2_TEXT), image: within('vision_config', SIGLIP2_IMAGE) },
   jina_clip: { text: JINA_TEXT, image: JINA_IMAGE },
-  clap: { text: CLAP_TEXT, audio: CLAP_AUDIO },
+  clap: { text: within('text_config', CLAP_TEXT), audio: within('audio_config', CLAP_AUDIO) },
   clip_text_model: { text: CLIP_TEXT },
   siglip_text_model: { text: SIGLIP_TEXT },
   siglip2_text_model: { text: SIGLIP2_TEXT },
+  clap_text_model: { text: CLAP_TEXT },
+  clap_audio_model: { audio: CLAP_AUDIO },
   clip_vision_model: { image: CLIP_IMAGE },
   siglip_vision_model: { image: SIGLIP_IMAGE },
   siglip2_vision_model: { image: SIGLIP2_IMAGE },

@@ -88,7 +88,7 @@ async function readText(
     }),
   }
   const { transformer, hasModules: useModuleConfig } = pipeline
-  const kwargs = expectForm(section, TextConfig, `${model}: ${layout.section} in config.json`)
+  const kwargs = expectForm(section, TextConfig, placeOf(facts, layout))
   const tokenizer = await readTokenizerSpec(transformer, { model, config, useModuleConfig })
   return {
     modelType: layout.modelType,
@@ -145,7 +145,7 @@ async function readImage(
 ): Promise<ImageTower> {
   const { model, pipeline } = facts
   const settings = settingsOf(facts, layout)
-  const where = `${model}: config.json`
+  const where = placeOf(facts, layout)
   const { image_size: imageSize = 224, ...own } = expectForm(settings, ImageConfig, where)
   const { patch_size: patchSize = layout.patchSize, num_channels: channels, num_register_tokens } = own
   if ((channels ?? 3) !== 3)
@@ -199,7 +199,7 @@ async function readAudio(
 ): Promise<AudioTower> {
   const { model, pipeline } = facts
   const config = settingsOf(facts, layout)
-  const own = expectForm(config, AudioConfig, `${model}: ${layout.section} in config.json`)
+  const own = expectForm(config, AudioConfig, placeOf(facts, layout))
   return {
     modelType: layout.modelType,
     config,
@@ -214,4 +214,9 @@ async function readAudio(
 
 function settingsOf({ config, model }: MediaModelFacts, { section, modelType }: SideLayout): ConfigJson {
   return section === undefined ? config : readSection(config, section, modelType, model)
+}
+
+/** What errors call the settings of a side. */
+function placeOf({ model }: MediaModelFacts, { section }: SideLayout): string {
+  return section === undefined ? `${model}: config.json` : `${model}: ${section} in config.json`
 }

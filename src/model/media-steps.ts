@@ -29,12 +29,16 @@ export function readSteps(
   { steps }: SideLayout,
   settings: ConfigJson,
 ): EmbeddingStep[] {
+  // A side that is saved alone has no name of its own in front.
+  const nameOf = ({ tensor }: ProjectionLayout) =>
+    [tensor, tensor.replace(/^text_model\./, '')].find(
+      (candidate) => ownEntry(tensors, `${candidate}.weight`) !== undefined,
+    )
+  const isProjected = steps.some((step) => step.kind === 'projection' && step.isOptional && nameOf(step))
   return steps.flatMap((step): readonly EmbeddingStep[] => {
     if (step.kind === 'pooling') return [step]
-    // A side that is saved alone has no name of its own in front.
-    const names = [step.tensor, step.tensor.replace(/^text_model\./, '')]
-    const name = names.find((candidate) => ownEntry(tensors, `${candidate}.weight`) !== undefined)
-    if (name === undefined && step.isOptional) return []
+    if (step.isOptional && !isProjected) return []
+    const name = nameOf(step)
     const { weight, bias } = readLinear(tensors, { ...step, tensor: name ?? step.tensor }, model)
     return [{ kind: 'dense', weight, bias, activation: activationOf(step, settings, model) }]
   })

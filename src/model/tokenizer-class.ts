@@ -84,6 +84,11 @@ export function passesTokenTypes(className: string, inputs: readonly string[] | 
   return inputs?.includes('token_type_ids') ?? TYPED_CLASSES.has(withoutFast(className))
 }
 
+/** Whether tokenizers of this class read all text in lower case, whatever tokenizer.json says. */
+export function lowersCase(className: string): boolean {
+  return withoutFast(className) === 'Siglip2Tokenizer'
+}
+
 /** How a tokenizer of this class is made of vocabulary files; undefined where that is not known here. */
 export function recipeOf(className: string): 'bert' | 'mpnet' | 'roberta' | 'gpt2' | 'clip' | undefined {
   const name = withoutFast(className)

@@ -5,7 +5,7 @@ import type { ConfigJson } from './config-json.ts'
 import { readJson } from './json-file.ts'
 import { openFile } from './open-file.ts'
 import type { TokenizerSpec, TruncationSide } from './spec.ts'
-import { passesTokenTypes, tokenizerClass } from './tokenizer-class.ts'
+import { lowersCase, passesTokenTypes, tokenizerClass } from './tokenizer-class.ts'
 import type { TokenizerClass } from './tokenizer-parts.ts'
 import { readTokenizerParts } from './tokenizer-parts.ts'
 
@@ -59,7 +59,7 @@ export async function readTokenizerSpec(
     vocabularySize: Vocabulary.safeParse(config).data?.vocab_size ?? undefined,
     maxTokens: limits.length > 0 ? Math.floor(Math.min(...limits)) : undefined,
     truncationSide: tokenizer.truncation_side ?? ownTruncationSide(head) ?? 'right',
-    lowerCase: module.do_lower_case ?? false,
+    lowerCase: module.do_lower_case === true || lowersCase(className),
   }
 }
 

@@ -32,6 +32,8 @@ export interface LoadedSides {
 
 type TowerName = 'image' | 'audio'
 
+type Sides = Pick<LoadedSides, 'text' | TowerName>
+
 /**
  * Loads every side, the towers first: what they take is gone from the device before the size of batches is looked for. Throws
  * as `loadGraph` does, and `model_invalid` where the sides make vectors of different widths; of the device's memory nothing
@@ -46,11 +48,11 @@ export async function loadSides(ask: LoadAsk, open = createSession): Promise<Loa
   try {
     for (const name of names) towers[name] = await openTower(name, ask, open)
     if (spec.tokenizer !== undefined) text = await loadGraph(ask, open, sideCount)
-    const sides = [text, towers.image, towers.audio].filter((side) => side !== undefined)
-    const first = expectOneWidth(spec, sides)
+    const sides = { text, ...towers }
+    const first = expectOneSpace(spec, sides)
     const budgets = text === undefined ? [] : [text.budget]
     for (const name of names) budgets.push(await towerBudget(towers[name] as LoadedSide, ask, sideCount))
-    return { text, ...towers, first, budget: least(budgets), unusedTensors: unusedByAll(sides) }
+    return { ...sides, first, budget: least(budgets), unusedTensors: unusedByAll(sides) }
   } catch (error) {
     await releaseSides({ text, ...towers })
     throw error
@@ -58,7 +60,7 @@ export async function loadSides(ask: LoadAsk, open = createSession): Promise<Loa
 }
 
 /** Gives back what they hold of the device's memory; what fails then is not told. */
-export async function releaseSides(sides: Pick<LoadedSides, 'text' | 'image' | 'audio'>): Promise<void> {
+export async function releaseSides(sides: Sides): Promise<void> {
   for (const side of [sides.text, sides.image, sides.audio]) {
     if (side !== undefined) await quietly(side.session.release)
   }
@@ -139,20 +141,17 @@ function evenly(lengths: readonly number[], rowTokens: number): number[] {
   return Array<number>(Math.max(1, Math.floor(tokens / rowTokens))).fill(rowTokens)
 }
 
-function expectOneWidth({ name }: ModelSpec, sides: readonly LoadedSide[]): LoadedSide {
-  const [first] = sides
+/** Gives the first of them. */
+function expectOneSpace({ name }: ModelSpec, sides: Sides): LoadedSide {
+  const all = Object.entries(sides).flatMap(([side, loaded]) => (loaded ? [[side, loaded] as const] : []))
+  const [[, first] = []] = all
   if (first === undefined)
     throw new ServerError('internal', `${name} reads neither texts nor pictures nor sounds`)
-  for (const { graph } of sides) {
-    const { vectorWidth, outputWidth } = first.graph
-    if (graph.vectorWidth === vectorWidth && graph.outputWidth === outputWidth) continue
-    throw new ServerError(
-      'model_invalid',
-      `${name}: its towers make vectors that are not alike: of ${vectorWidth} numbers and of ${graph.vectorWidth}, ` +
-        `${showNorm(first.graph)} and ${showNorm(graph)}`,
-    )
-  }
-  return first
+  const { vectorWidth, outputWidth } = first.graph
+  if (all.every(([, { graph }]) => graph.vectorWidth === vectorWidth && graph.outputWidth === outputWidth))
+    return first
+  const list = all.map(([side, { graph }]) => `${side} ${graph.vectorWidth}, ${showNorm(graph)}`).join('; ')
+  throw new ServerError('model_invalid', `${name}: its sides have vectors that are not alike: ${list}`)
 }
 
 function showNorm({ outputWidth, vectorWidth }: CompiledGraph): string {
@@ -167,8 +166,8 @@ function least(budgets: readonly FoundBudget[]): FoundBudget {
 }
 
 /** Each side tells what it has no use for, be it another's. */
-function unusedByAll(sides: readonly LoadedSide[]): readonly string[] {
-  const [first, ...others] = sides.map(({ graph }) => graph.unusedTensors)
+function unusedByAll({ text, image, audio }: Sides): readonly string[] {
+  const [first, ...others] = [text, image, audio].flatMap((side) => (side ? [side.graph.unusedTensors] : []))
   const unused = others.map((names) => new Set(names))
   return first?.filter((name) => unused.every((names) => names.has(name))) ?? []
 }

@@ -2,9 +2,10 @@
  * CLAP's tower against transformers: for equal features vectors within 2e-5, on ONNX Runtime alone and in a batch, and on every
  * target through the interpreter. What its texts give is among all other fixtures.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { buildGraph } from '../../src/graph/build.ts'
 import { buildTower } from '../../src/graph/build-tower.ts'
 import { OUTPUT } from '../../src/graph/contract.ts'
 import type { TargetName } from '../../src/graph/target.ts'
@@ -15,8 +16,10 @@ import { prepare } from '../interpreter/interpret.ts'
 import type { Rounding } from '../interpreter/tensor.ts'
 import { leftToCpu } from '../unit/graph/cuda-kernels.ts'
 import { runGraph } from '../unit/graph/run-graph.ts'
-import type { SoundCase } from './media-golden.ts'
-import { soundRow } from './media-golden.ts'
+import { makeFolder } from '../unit/model/model-folder.ts'
+import { safetensors } from '../unit/model/safetensors-bytes.ts'
+import type { SoundCase, TextCase } from './media-golden.ts'
+import { runRows, soundRow, textRow } from './media-golden.ts'
 
 const TOLERANCE = 2e-5
 
@@ -69,6 +72,51 @@ describe.each(fixtures)('$name', ({ folder, sounds }) => {
     },
   )
 })
+
+describe('a side that is saved alone, with its projection, gives what it gives as a part of the whole:', () => {
+  const [{ folder }] = fixtures as [(typeof fixtures)[number]]
+  const golden = JSON.parse(readFileSync(join(folder, '../golden.json'), 'utf8')) as {
+    readonly cases: readonly TextCase[]
+    readonly sounds: readonly SoundCase[]
+  }
+  const greatest = (actual: readonly number[][], expected: readonly { vector: readonly number[] }[]) =>
+    Math.max(...actual.flatMap((row, b) => row.map((x, d) => Math.abs(x - (expected[b]?.vector[d] ?? NaN)))))
+
+  test('texts', async () => {
+    const spec = await openFolder(await saveSide(folder, 'text'))
+    expect([spec.modelType, spec.audio]).toEqual(['clap_text_model', undefined])
+    const rows = golden.cases.map(({ ids }) => textRow(ids))
+    const compiled = buildGraph(spec, 'cpu-f32')
+    expect(compiled.unusedTensors).toEqual([])
+    expect(greatest(await runRows(compiled, rows), golden.cases)).toBeLessThanOrEqual(TOLERANCE)
+  })
+
+  test('sounds', async () => {
+    const spec = await openFolder(await saveSide(folder, 'audio'))
+    expect(spec.tokenizer).toBeUndefined()
+    const rows = golden.sounds.map((sound) => soundRow(sound, spec))
+    const compiled = buildTower(spec, 'audio', 'cpu-f32')
+    expect(compiled.unusedTensors).toEqual([])
+    expect(greatest(await runRows(compiled, rows), golden.sounds)).toBeLessThanOrEqual(TOLERANCE)
+  })
+})
+
+/** As transformers saves ClapTextModelWithProjection and ClapAudioModelWithProjection: `<side>_config` is all of config.json. */
+async function saveSide(folder: string, side: 'text' | 'audio'): Promise<string> {
+  const names = readdirSync(folder).filter((name) => !['config.json', 'model.safetensors'].includes(name))
+  const { tensors } = await openFolder(folder)
+  const own = Object.entries(tensors).filter(([name]) => name.startsWith(`${side}_`))
+  const raw = own.map(([name, { file, byteOffset, byteLength, dtype, shape }]) => {
+    const bytes = readFileSync(file).subarray(byteOffset, byteOffset + byteLength)
+    return [name, { dtype, shape, bytes }] as const
+  })
+  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, object>
+  return makeFolder({
+    ...Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name))])),
+    'config.json': config[`${side}_config`],
+    'model.safetensors': safetensors(Object.fromEntries(raw)),
+  })
+}
 
 function interpret(
   spec: ModelSpec,

@@ -1,6 +1,6 @@
 /** transformers 5.23, models/clap/modeling_clap.py: HTS-AT, a Swin transformer that reads a spectrogram as a picture. */
 import { layerNorm } from '../families/names.ts'
-import type { SwinStage } from '../layers/swin-blocks.ts'
+import type { SwinPlan, SwinStage } from '../layers/swin-blocks.ts'
 import { buildSwin } from '../layers/swin-blocks.ts'
 import { fuseViews, readFusion } from './clap-fusion.ts'
 import { TORCH_EPSILON, averageTokens, cutPicture, normMels, projectPatches } from './clap-picture.ts'
@@ -27,7 +27,7 @@ export const clapAudio: AudioTowerFamily = {
     const { width } = swin.stages[0] as SwinStage
     const last = swin.stages.at(-1) as SwinStage
     return {
-      maxTokens: (side / patch) ** 2,
+      maxTokens: countTokens(swin, (side / patch) ** 2),
       build(shop) {
         const { b, tensors, kernels, headKernels } = shop
         const features = b.reshape(b.input('features', { F: lines * mels }), ['B', lines, mels])
@@ -42,4 +42,13 @@ export const clapAudio: AudioTowerFamily = {
       },
     }
   },
+}
+
+/**
+ * What a row counts for among tokens of a vector's width: as many as take the memory of its patches, which are narrower. Later
+ * stages have fewer and wider ones, and take less.
+ */
+function countTokens({ stages }: SwinPlan, patches: number): number {
+  const [first, last] = [stages[0], stages.at(-1)] as [SwinStage, SwinStage]
+  return Math.ceil((patches * first.width) / last.width)
 }

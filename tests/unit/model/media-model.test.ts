@@ -99,6 +99,14 @@ test('texts of SigLIP 2 are lowercased, and its pictures keep their ratio', asyn
   expect(spec.image?.processing.resize).toEqual({ kind: 'patches', maxPatches: 24, places: 4 })
 })
 
+test('the tokenizer of SigLIP 2 lowercases texts of a SigLIP too, as SigLIP 2 of fixed sizes is saved', async () => {
+  const names = { tokenizer_class: 'Siglip2Tokenizer' }
+  const spec = await open(SIGLIP, {
+    'tokenizer_config.json': await patched(SIGLIP, 'tokenizer_config.json', names),
+  })
+  expect(spec).toMatchObject({ modelType: 'siglip_text_model', tokenizer: { lowerCase: true } })
+})
+
 test('a model of pictures alone has no tokenizer and needs none', async () => {
   const spec = await open('_vision/vit')
   expect(spec).toMatchObject({
@@ -167,6 +175,27 @@ test('CLAP has a side of texts and one of sound, whose pooler and projections ar
   expect(sound).toEqual(['relu', 'identity', 'normalize'])
   const other = await openFolder(await clapFolder({ audio: { projection_hidden_act: 'gelu' } }))
   expect(other.audio?.steps[0]).toMatchObject({ activation: 'gelu' })
+})
+
+test('a side of CLAP that is saved alone has all of its projection, or none', async () => {
+  const saved = (projection: object) =>
+    clapFolder({
+      files: {
+        'config.json': { model_type: 'clap_text_model', hidden_size: 32, vocab_size: 400 },
+        'model.safetensors': safetensors({
+          'pooler.dense.weight': ones(32, 32),
+          'pooler.dense.bias': ones(32),
+          ...projection,
+        }),
+      },
+    })
+  const { head } = await openFolder(await saved({}))
+  expect(head.kind === 'embedding' && kinds(head.steps)).toEqual(['pooling', 'dense', 'normalize'])
+  const half = { 'text_projection.linear1.weight': ones(16, 32), 'text_projection.linear1.bias': ones(16) }
+  await expect(openFolder(await saved(half))).rejects.toMatchObject({
+    code: 'model_invalid',
+    message: expect.stringContaining('text_projection.linear2.weight'),
+  })
 })
 
 test('where there is a modules.json, its modules alone say what becomes of vectors', async () => {

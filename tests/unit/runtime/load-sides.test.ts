@@ -133,7 +133,7 @@ describe('all sides of a model', () => {
     const loading = loadSides(askFor({ spec: { ...spec, ...(image && { image }) } }), openOn(opened))
     await expect(loading).rejects.toMatchObject({
       code: 'model_invalid',
-      message: expect.stringContaining('of 24 numbers and of 24, normalized and not normalized'),
+      message: expect.stringContaining('not alike: text 24, normalized; image 24, not normalized'),
     })
     expect(opened.map(({ released }) => released)).toEqual([true, true])
   })
