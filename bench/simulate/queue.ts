@@ -13,10 +13,10 @@ export type Queue = Pick<WaitingRoom, 'add' | 'takeBatch' | 'remove' | 'isEmpty'
  */
 export type Policy = 'engine' | 'draining' | 'fifo' | 'oracle'
 
-export function openQueue(policy: Policy): Queue {
+export function openQueue(policy: Policy, limits: BatchLimits): Queue {
   if (policy === 'fifo') return new Fifo()
   if (policy === 'oracle') return new Shortest()
-  const room = new WaitingRoom()
+  const room = new WaitingRoom(limits)
   if (policy === 'draining') room.drain()
   return room
 }

@@ -97,7 +97,7 @@ class Simulation {
   constructor(scene: Scene, policy: Policy) {
     const { queueSize = 48_000, queueTokens = 512 * queueSize, limits } = scene
     this.#scene = scene
-    this.#queue = openQueue(policy)
+    this.#queue = openQueue(policy, limits)
     this.#admission = new Admission({ name: 'device', queueSize, queueTokens })
     this.#budget = new BatchBudget(limits)
   }

@@ -3,19 +3,25 @@ import type { PendingRequest } from './pending-request.ts'
 
 interface Entry {
   readonly request: PendingRequest
-  /** Tokens that were left of it when it was put here; undefined while it is not. Only `ByTokensLeft` changes it. */
+  /** Tokens that were left of it, or counted so, when it was put here; undefined while it is not. Only `ByTokensLeft` changes it. */
   left: number | undefined
 }
 
 /** Requests by what is left of them; of those with as many the one that came to have so many first. */
 export class ByTokensLeft<E extends Entry> {
+  readonly #alikeTokens: number
   readonly #entries = new Map<number, Set<E>>()
   /** The numbers present, ascending. */
   readonly #numbers: number[] = []
 
+  /** `alikeTokens`: whoever has no more than so many left counts as having so many. */
+  constructor(alikeTokens = 0) {
+    this.#alikeTokens = alikeTokens
+  }
+
   /** Puts a request where it belongs by now. */
   put(entry: E): void {
-    const { tokens } = entry.request.place
+    const tokens = Math.max(entry.request.place.tokens, this.#alikeTokens)
     if (entry.left === tokens) return
     this.remove(entry)
     entry.left = tokens

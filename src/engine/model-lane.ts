@@ -53,7 +53,7 @@ export class ModelLane {
   readonly #estimate: TokenEstimate
   readonly #budget: BatchBudget
   readonly #batches: BatchRunner
-  readonly #room = new WaitingRoom()
+  readonly #room: WaitingRoom
   readonly #requests = new Set<PendingRequest>()
   /** What the device has, or is to run again, by key: a duplicate need not wait in line. */
   readonly #underWay = new Map<string, RowGroup>()
@@ -69,6 +69,7 @@ export class ModelLane {
     this.#options = options
     this.#admission = new Admission(options)
     this.#estimate = new TokenEstimate(options.maxRowTokens ?? options.runner.limits.maxTokens)
+    this.#room = new WaitingRoom(options.limits)
     this.#budget = new BatchBudget(options.limits)
     this.#toldMaxTokens = options.limits.maxTokens
     this.#batches = new BatchRunner({

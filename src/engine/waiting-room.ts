@@ -48,6 +48,12 @@ interface Line {
 /** A batch is sent rather than searched on after so many requests in a row without a row that fits: of thousands none may have one. */
 const MOST_MISSES = 32
 
+/**
+ * Of the tokens that are shared, the part below which requests are alike and served as they came: two short queries differ by
+ * less than the batch that both are in, and of hundreds the longest would wait for all others.
+ */
+const ALIKE_PART = 1 / 8
+
 /** Every so many batches one goes by turns. */
 const TURN = 4
 /** Batches for which larger requests leave room after a small one came. */
@@ -57,7 +63,8 @@ const TURNS: readonly Priority[] = ['low', 'normal', 'high', 'normal']
 
 /**
  * A batch is filled from the most urgent requests first, and among those from the one with the fewest tokens left: so a
- * query passes a job of thousands, and of many jobs the first is answered when its own work is done, not when all are.
+ * query passes a job of thousands, and of many jobs the first is answered when its own work is done, not when all are. Where
+ * hardly any are left it is served as it came.
  *
  * Every fourth batch goes by turns, whatever else waits: of one priority, the request that was not served for longest begins
  * it, then each gets one turn, then turns go round. So nobody is overtaken for ever: the k-th that waits of a priority is
@@ -70,7 +77,7 @@ const TURNS: readonly Priority[] = ['low', 'normal', 'high', 'normal']
  * a place of its own: a query that is also the last text of a long job is taken when any query would be.
  */
 export class WaitingRoom {
-  readonly #lines: Readonly<Record<Priority, Line>> = { high: newLine(), normal: newLine(), low: newLine() }
+  readonly #lines: Readonly<Record<Priority, Line>>
   readonly #byKey = new RowsByKey()
   /** Those that were in a batch that killed the thread: each runs by itself. */
   readonly #alone: RowGroup[] = []
@@ -81,6 +88,11 @@ export class WaitingRoom {
   /** When a row of a small request was taken last. */
   #lastSmall = -Infinity
   #draining = false
+
+  constructor({ sharedTokens = 0 }: Pick<BatchLimits, 'sharedTokens'> = {}) {
+    const line = () => newLine(sharedTokens * ALIKE_PART)
+    this.#lines = { high: line(), normal: line(), low: line() }
+  }
 
   /** Whether something waits that must run by itself. It is the next batch. */
   get holdsAlone(): boolean {
@@ -251,8 +263,8 @@ export class WaitingRoom {
   }
 }
 
-function newLine(): Line {
-  return { turns: new Map(), byLeft: new ByTokensLeft() }
+function newLine(alikeTokens: number): Line {
+  return { turns: new Map(), byLeft: new ByTokensLeft(alikeTokens) }
 }
 
 /** A request's waiting rows of a row's modality. */

@@ -39,6 +39,20 @@ test('requests are walked by what was left of them when they were put, whatever 
   )
 })
 
+test('those with few left are walked as they were put, before all with more', () => {
+  const byLeft = new ByTokensLeft<Entry>(4)
+  const entries = [5, 4, 1, 3].map((tokens): Entry => {
+    const request = makeRequest()
+    request.place.tokens = tokens
+    return { request, left: undefined }
+  })
+  for (const entry of entries) byLeft.put(entry)
+  const [first, second, third, fourth] = entries as [Entry, Entry, Entry, Entry]
+  second.request.place.tokens = 2
+  byLeft.put(second)
+  expect(walked(byLeft)).toEqual([second, third, fourth, first])
+})
+
 test('the walk ends where it is told to, and goes on past those that leave meanwhile', () => {
   const byLeft = new ByTokensLeft<Entry>()
   const entries = [1, 1, 2, 3, 4].map((tokens): Entry => {

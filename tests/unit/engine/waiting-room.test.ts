@@ -84,6 +84,15 @@ describe('where batches take long', () => {
     expect(take(room, SHARED)).toMatch(/^a0( q0){23}$/)
   })
 
+  test('of those with hardly anything left the first to come is the first', () => {
+    const room = new WaitingRoom({ sharedTokens: 240 })
+    enter(room, 'a', [31])
+    enter(room, 'b', [30])
+    enter(room, 'c', [10])
+    enter(room, 'd', [30])
+    expect(take(room, { maxRows: 4 })).toBe('b0 c0 d0 a0')
+  })
+
   test('a row that is longer still has its turn', () => {
     const room = new WaitingRoom()
     enter(room, 'q', [10])
