@@ -1,6 +1,5 @@
 /** Rows that wait for the device, and the policy by which a batch is taken from them. No clock: order is time. */
-import { modalityOf } from '../runtime/runner.ts'
-import type { Modality, Priority } from '../task.ts'
+import type { Priority } from '../task.ts'
 import { ByTokensLeft } from './by-tokens-left.ts'
 import { Draft } from './draft.ts'
 import type { PendingRequest } from './pending-request.ts'
@@ -8,7 +7,8 @@ import { PRIORITIES } from './place.ts'
 import { RowGroup } from './row-group.ts'
 import type { Row } from './row.ts'
 import { RowsByKey } from './rows-by-key.ts'
-import { RowsByLength } from './rows-by-length.ts'
+import type { Waiting } from './waiting-rows.ts'
+import { leave, openWaiting, rowsLike, takeNearest, takeOldest } from './waiting-rows.ts'
 
 export interface BatchLimits {
   readonly maxRows: number
@@ -21,21 +21,6 @@ export interface BatchLimits {
    * that these wait for less. Undefined: up to the limit, always.
    */
   readonly sharedTokens?: number | undefined
-}
-
-interface Waiting {
-  readonly request: PendingRequest
-  /** In the order they came; those already taken are skipped. */
-  readonly arrived: Row[]
-  /** Of each modality that has come. */
-  readonly byLength: Map<Modality, RowsByLength>
-  readonly taken: Set<Row>
-  head: number
-  /** 0 once it has left. */
-  size: number
-  tokens: number
-  /** As `ByTokensLeft` has it. */
-  left: number | undefined
 }
 
 /** Requests of one priority. */
@@ -122,8 +107,7 @@ export class WaitingRoom {
       const line = this.#lineOf(request)
       let waiting = line.turns.get(request)
       if (waiting === undefined) {
-        const [byLength, taken] = [new Map<Modality, RowsByLength>(), new Set<Row>()]
-        waiting = { request, arrived: [], byLength, taken, head: 0, size: 0, tokens: 0, left: undefined }
+        waiting = openWaiting(request)
         line.turns.set(request, waiting)
       }
       waiting.arrived.push(row)
@@ -267,42 +251,7 @@ function newLine(alikeTokens: number): Line {
   return { turns: new Map(), byLeft: new ByTokensLeft(alikeTokens) }
 }
 
-/** A request's waiting rows of a row's modality. */
-function rowsLike(row: Row, { byLength }: Waiting): RowsByLength {
-  const modality = modalityOf(row)
-  let rows = byLength.get(modality)
-  if (rows === undefined) {
-    rows = new RowsByLength()
-    byLength.set(modality, rows)
-  }
-  return rows
-}
-
 function drop({ turns, byLeft }: Line, waiting: Waiting): void {
   turns.delete(waiting.request)
   byLeft.remove(waiting)
-}
-
-function takeOldest(waiting: Waiting): Row | undefined {
-  while (waiting.head < waiting.arrived.length) {
-    const row = waiting.arrived[waiting.head++] as Row
-    if (waiting.taken.delete(row)) continue
-    leave(waiting, row)
-    // Rows of one length and modality leave in order of arrival, but for duplicates, so the oldest of all is the first of its length.
-    return rowsLike(row, waiting).take(row.ids.length)
-  }
-  return undefined
-}
-
-function takeNearest(waiting: Waiting, draft: Draft, room: number): Row | undefined {
-  const row = waiting.byLength.get(draft.modality)?.takeNearest(draft.anchorLength, room)
-  if (row === undefined) return undefined
-  leave(waiting, row)
-  waiting.taken.add(row)
-  return row
-}
-
-function leave(waiting: Waiting, row: Row): void {
-  waiting.size--
-  waiting.tokens -= row.ids.length
 }

@@ -24,6 +24,8 @@ export interface InferenceOptions extends ThreadEvents {
   readonly device: Device
   /** Threads of one operator. */
   readonly threadCount: number
+  /** On the CPU: they look for work a moment longer before they sleep, which takes cores from other models; no unless told. */
+  readonly spins?: boolean | undefined
   /** Given, the size of batches is found by trying; else it is the target's. */
   readonly share?: MemoryShare | undefined
   /** Where converted weights are kept for the next start. */
@@ -82,9 +84,19 @@ export class InferenceThread {
    * numbers; what `buildGraph` throws; `load_failed`.
    */
   async load(spec: ModelSpec, options: InferenceOptions): Promise<LoadedRunner> {
-    const { target, device, threadCount, share, cacheFolder, prepackedFolder, int8, onLoss, ...events } =
-      options
-    const ask = { spec, target, device, threadCount, cacheFolder, prepackedFolder, int8, share }
+    const {
+      target,
+      device,
+      threadCount,
+      spins,
+      share,
+      cacheFolder,
+      prepackedFolder,
+      int8,
+      onLoss,
+      ...events
+    } = options
+    const ask = { spec, target, device, threadCount, spins, cacheFolder, prepackedFolder, int8, share }
     const loaded = orThrow(await this.#thread.call('load', ask))
     // A thread that replaces this one is not to try batches of all sizes again: requests wait for it.
     this.#loaded = { ...ask, share: undefined }

@@ -99,11 +99,11 @@ async function openQuantized(
 /** `part`: what of the model it is, where it is not its text side. */
 export async function openSession(
   graph: Graph,
-  { device, threadCount, cacheFolder }: LoadAsk,
+  { device, threadCount, spins, cacheFolder }: LoadAsk,
   open: typeof createSession,
   part?: string,
 ): Promise<Session> {
-  const options = { device, threadCount }
+  const options = { device, threadCount, spins }
   if (!hasRecipes(graph)) return open(encodeGraph(graph), options)
   // Read only where it is needed: a start on the CPU does without.
   const { placeWeights } = await import('./weights.ts')
@@ -128,13 +128,13 @@ export async function openSession(
 async function openBody(
   { body, graph }: CompiledGraph,
   session: Session,
-  { spec: { name, exported }, device, threadCount }: LoadAsk,
+  { spec: { name, exported }, device, threadCount, spins }: LoadAsk,
 ): Promise<Session> {
   if (body === undefined || exported === undefined) return session
   const { openExported } = await import('./exported-session.ts')
   try {
     const model = { ...exported, name: `${name}: ${exported.name}` }
-    return await openExported({ model, body, graph, session }, { device, threadCount })
+    return await openExported({ model, body, graph, session }, { device, threadCount, spins })
   } catch (error) {
     await quietly(session.release)
     throw error

@@ -21,6 +21,8 @@ export interface LoadAsk {
   readonly target: TargetName
   readonly device: Device
   readonly threadCount: number
+  /** As of `SessionOptions`. */
+  readonly spins?: boolean | undefined
   /** Undefined: batches have the size that suits the target. */
   readonly share: MemoryShare | undefined
   /** Where converted weights are kept for the next start; without it they are made anew. */

@@ -52,6 +52,8 @@ export interface SessionOptions {
   readonly device: CpuDevice | Pick<CudaDevice, 'kind' | 'index'>
   /** Threads of one operator. */
   readonly threadCount: number
+  /** On the CPU: they look for work a moment longer before they sleep, which takes cores from other models; no unless told. */
+  readonly spins?: boolean | undefined
   /** On the CPU: where the model lies with its weights packed for it, or where it shall be written so. */
   readonly prepacked?: PrepackedFolder | undefined
 }
@@ -155,24 +157,28 @@ const SHARED: InferenceSession.SessionOptions = {
 const SHARED_ENTRIES = {
   // External data is named by absolute path without the leading slash.
   model_external_initializers_file_folder_path: '/',
-  // Between runs the cores belong to tokenizers and JavaScript.
-  force_spinning_stop: '1',
 }
 
 /** What ONNX Runtime is asked for. */
 export function sessionOptions({
   device,
   threadCount,
+  spins = false,
   prepacked,
 }: SessionOptions): InferenceSession.SessionOptions {
   const shared = { ...SHARED, intraOpNumThreads: threadCount }
   if (device.kind === 'cpu') {
-    const session = { ...SHARED_ENTRIES, set_denormal_as_zero: '1' }
+    const session = { ...SHARED_ENTRIES, force_spinning_stop: spins ? '0' : '1', set_denormal_as_zero: '1' }
     const plain = { ...shared, executionProviders: ['cpu'], extra: { session } }
     return prepacked === undefined ? plain : { ...plain, ...prepackedOptions(prepacked, session) }
   }
   // Weights bypass the arena: it grows by doubling, and what it holds beyond the need is never given back.
-  const session = { ...SHARED_ENTRIES, use_device_allocator_for_initializers: '1' }
+  const session = {
+    ...SHARED_ENTRIES,
+    // Between runs the cores belong to tokenizers and JavaScript.
+    force_spinning_stop: '1',
+    use_device_allocator_for_initializers: '1',
+  }
   // The number is all that Node can tell CUDA. What it cannot run is left to the CPU: shapes are computed there anyway.
   return { ...shared, executionProviders: [{ name: 'cuda', deviceId: device.index }], extra: { session } }
 }

@@ -133,6 +133,19 @@ async function loadsUnderWay(count: number): Promise<void> {
 }
 
 const OTHER_MODEL = new URL('../golden/bert/bert-cls/model', import.meta.url).pathname
+
+test('between batches the cores are kept warm for one model, and free where there are others', async () => {
+  const { running } = start([CPU])
+  await loadsUnderWay(1)
+  expect(loads.map(({ options }) => options.spins)).toEqual([true])
+  loads[0]?.finish()
+  await running
+  const both = start([CPU], { MODEL_NAMES: `one=${BUNDLED_MODEL};two=${OTHER_MODEL}` })
+  await loadsUnderWay(2)
+  expect(loads.map(({ options }) => options.spins)).toEqual([false, false])
+  for (const { finish } of loads) finish()
+  await both.running
+})
 const TWO = { MODEL_NAMES: `one=${BUNDLED_MODEL};two=${OTHER_MODEL}` }
 const EMBED = { kind: 'embed', model: undefined, texts: ['hello world'] } as const
 

@@ -136,12 +136,12 @@ async function openPlaced(
 /** What is left in float32 may still be to be made, too. */
 async function openMade(
   graph: Graph,
-  { device, threadCount, cacheFolder }: LoadAsk,
+  { device, threadCount, spins, cacheFolder }: LoadAsk,
   open: Open,
 ): Promise<Session> {
   const weights = await placeWeights(graph, cacheFolder)
   try {
-    return await open(encodeGraph(weights.graph), { device, threadCount })
+    return await open(encodeGraph(weights.graph), { device, threadCount, spins })
   } finally {
     await weights.release()
   }

@@ -100,9 +100,9 @@ async function openSession(folder: string, opening: Opening): Promise<Session> {
 async function tryModel(
   model: Uint8Array<ArrayBuffer>,
   folder: string,
-  { graph, ask: { device, threadCount }, openModel }: Opening,
+  { graph, ask: { device, threadCount, spins }, openModel }: Opening,
 ): Promise<{ readonly session: Session; readonly rows: Float32Array }> {
-  const session = await openModel(model, { device, threadCount, prepacked: { folder, isRead: true } })
+  const session = await openModel(model, { device, threadCount, spins, prepacked: { folder, isRead: true } })
   try {
     const { rows } = await runFirst(graph, session)
     return { session, rows }

@@ -78,6 +78,14 @@ describe('what ONNX Runtime is asked for', () => {
     expect([cuda.intraOpNumThreads, cpu.intraOpNumThreads]).toEqual([2, 2])
   })
 
+  test('between batches threads sleep at once, but for those of a CPU that are told to look on', () => {
+    const entries = ({ extra }: ReturnType<typeof sessionOptions>) => (extra as { session: object }).session
+    const spinning = sessionOptions({ device: CPU, threadCount: 2, spins: true })
+    expect(entries(cpu)).toHaveProperty('force_spinning_stop', '1')
+    expect(entries(cuda)).toHaveProperty('force_spinning_stop', '1')
+    expect(entries(spinning)).toHaveProperty('force_spinning_stop', '0')
+  })
+
   test('on a GPU, weights outside the arena; its entries are text, or they would be ignored', () => {
     expect(cuda.extra).toMatchObject({ session: { use_device_allocator_for_initializers: '1' } })
     expect(cpu.extra).not.toMatchObject({ session: { use_device_allocator_for_initializers: '1' } })

@@ -59,6 +59,7 @@ async function load(of: ModelSpec = spec, prepackedFolder = folder) {
       target: 'cpu-f32',
       device: CPU,
       threadCount: 2,
+      spins: true,
       share: undefined,
       cacheFolder: cache,
       prepackedFolder,
@@ -86,7 +87,8 @@ test('a model that was written is opened by the next load, and gives the same nu
   expect(await write()).toEqual({ bytes: (await stat(join(await kept(), 'weights.bin'))).size })
   const second = await load()
   expect(second.prepacked).toEqual({ isUsed: true })
-  expect(second.asked).toMatchObject([{ prepacked: { isRead: true } }])
+  expect(first.asked).toMatchObject([{ spins: true }])
+  expect(second.asked).toMatchObject([{ spins: true, prepacked: { isRead: true } }])
   expect(second.rows).toEqual(first.rows)
 })
 
