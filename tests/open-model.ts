@@ -1,4 +1,5 @@
 /** A model folder as an engine of its own, for tests that compute. */
+import { fileURLToPath } from 'node:url'
 import { CPU } from '../src/devices/device.ts'
 import { disableTelemetry } from '../src/devices/ort-environment.ts'
 import type { Engine } from '../src/engine/engine.ts'
@@ -12,7 +13,7 @@ import type { Tokenizer } from '../src/tokenize/tokenizer.ts'
 import { Cl100kDecoder } from '../src/tokenize/cl100k-decoder.ts'
 import { TokenizerThread } from '../src/tokenize/tokenizer.ts'
 
-export const BUNDLED_MODEL = new URL('../models/all-MiniLM-L6-v2-int8', import.meta.url).pathname
+export const BUNDLED_MODEL = fileURLToPath(new URL('../models/all-MiniLM-L6-v2-int8', import.meta.url))
 
 export interface OpenModel {
   readonly spec: ModelSpec

@@ -1,4 +1,5 @@
 /** Pictures and sounds through a whole service: threads, towers, and texts beside them. */
+import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LogEvent } from '../../src/base/log.ts'
@@ -17,7 +18,7 @@ const VIT = folderOf('_vision/vit')
 const CLAP = folderOf('clap/clap-unfused')
 
 function folderOf(name: string): string {
-  return new URL(`../golden/${name}/model`, import.meta.url).pathname
+  return fileURLToPath(new URL(`../golden/${name}/model`, import.meta.url))
 }
 
 let service: RunningService

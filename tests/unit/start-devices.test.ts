@@ -1,4 +1,5 @@
 /** A start on GPUs that are not there: their threads are scripted, all else is real. */
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
 import type { CudaDevice, Device, Devices } from '../../src/devices/device.ts'
@@ -132,19 +133,18 @@ async function loadsUnderWay(count: number): Promise<void> {
   while (loads.length < count) await settle()
 }
 
-const OTHER_MODEL = new URL('../golden/bert/bert-cls/model', import.meta.url).pathname
+const OTHER_MODEL = fileURLToPath(new URL('../golden/bert/bert-cls/model', import.meta.url))
 
 test('between batches the cores are kept warm for one model, and free where there are others', async () => {
-  const { running } = start([CPU])
-  await loadsUnderWay(1)
-  expect(loads.map(({ options }) => options.spins)).toEqual([true])
-  loads[0]?.finish()
-  await running
-  const both = start([CPU], { MODEL_NAMES: `one=${BUNDLED_MODEL};two=${OTHER_MODEL}` })
-  await loadsUnderWay(2)
-  expect(loads.map(({ options }) => options.spins)).toEqual([false, false])
-  for (const { finish } of loads) finish()
-  await both.running
+  const spins: unknown[] = []
+  for (const names of [`one=${BUNDLED_MODEL}`, `one=${BUNDLED_MODEL};two=${OTHER_MODEL}`]) {
+    const { running } = start([CPU], { MODEL_NAMES: names })
+    await loadsUnderWay(names.split(';').length)
+    spins.push(loads.map(({ options }) => options.spins))
+    for (const { finish } of loads) finish()
+    await running
+  }
+  expect(spins).toEqual([[true], [false, false]])
 })
 const TWO = { MODEL_NAMES: `one=${BUNDLED_MODEL};two=${OTHER_MODEL}` }
 const EMBED = { kind: 'embed', model: undefined, texts: ['hello world'] } as const

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { CudaDevice, Device } from '../../../src/devices/device.ts'
 import { CPU } from '../../../src/devices/device.ts'
@@ -14,8 +15,8 @@ function gpu(computeCapability: number): CudaDevice {
 }
 
 /** Reads no text. */
-const VIT = new URL('../../golden/_vision/vit/model', import.meta.url).pathname
-const STATIC = new URL('../../golden/static/static-model2vec/model', import.meta.url).pathname
+const VIT = fileURLToPath(new URL('../../golden/_vision/vit/model', import.meta.url))
+const STATIC = fileURLToPath(new URL('../../golden/static/static-model2vec/model', import.meta.url))
 
 const OLD = gpu(75)
 const NEW = gpu(90)

@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { copyFile, cp, readdir, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { openFolder } from '../../../src/model/open-folder.ts'
 import { expectRefusal } from './expect-refusal.ts'
 import { copyFixture, makeFolder } from './model-folder.ts'
 
-const GOLDEN = new URL('../../golden/sparse/bge-m3-words/model/', import.meta.url).pathname
+const GOLDEN = fileURLToPath(new URL('../../golden/sparse/bge-m3-words/model/', import.meta.url))
 
 test('sparse_linear.pt weighs words, and leaves out what are none', async () => {
   const { head } = await openFolder(GOLDEN)

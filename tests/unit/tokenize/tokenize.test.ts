@@ -1,4 +1,5 @@
 /** Tokens and texts of ids, of the bundled model's tokenizer and a small one. */
+import { fileURLToPath } from 'node:url'
 import { Tokenizer as NativeTokenizer } from 'tokenizers'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openFolder } from '../../../src/model/open-folder.ts'
@@ -8,7 +9,7 @@ import type { Tokenizer } from '../../../src/tokenize/tokenizer.ts'
 import { TokenizerThread } from '../../../src/tokenize/tokenizer.ts'
 import { BUNDLED_MODEL } from '../../open-model.ts'
 
-const SMALL_MODEL = new URL('../../golden/bert/bert-mean-normalize/model', import.meta.url).pathname
+const SMALL_MODEL = fileURLToPath(new URL('../../golden/bert/bert-mean-normalize/model', import.meta.url))
 const NO_PROMPT = { text: '', pooled: true }
 const WITHOUT = { prompt: NO_PROMPT, addSpecialTokens: false }
 const SKIP = { skipSpecialTokens: true }
