@@ -17,7 +17,7 @@ export function findEndpoint(
 ): Match | undefined {
   let other: Match | undefined
   for (const path of candidates(route)) {
-    const matches = endpoints.flatMap((endpoint) => matchEndpoint(endpoint, path))
+    const matches = endpoints.flatMap((endpoint) => matchEndpoint(endpoint, path) ?? [])
     const known = matches.filter(({ endpoint }) => endpoint.knows?.(body) ?? true)
     const fitting = known.find(({ endpoint }) => method === undefined || endpoint.method === method)
     if (fitting !== undefined) return fitting
@@ -38,27 +38,45 @@ function candidates(route: string): string[][] {
   return version === undefined ? bare : [[version, ...rest], ...bare]
 }
 
-function matchEndpoint(endpoint: Endpoint, path: readonly string[]): Match[] {
-  for (const route of endpoint.routes) {
+/** A route as its parts: those before the star, and those behind it where there is one. */
+interface Pattern {
+  readonly before: readonly string[]
+  readonly after: readonly string[] | undefined
+}
+
+/** Every request is held against every route: they are taken apart once. */
+const patterns = new WeakMap<Endpoint, readonly Pattern[]>()
+
+function patternsOf(endpoint: Endpoint): readonly Pattern[] {
+  const known = patterns.get(endpoint)
+  if (known !== undefined) return known
+  const made = endpoint.routes.map((route) => {
     const [before = [], after] = route.split('/*').map(partsOf)
+    return { before, after }
+  })
+  patterns.set(endpoint, made)
+  return made
+}
+
+function matchEndpoint(endpoint: Endpoint, path: readonly string[]): Match | undefined {
+  for (const { before, after } of patternsOf(endpoint)) {
     if (after === undefined) {
-      if (path.length === before.length && startsWith(path, before))
-        return [{ endpoint, pathModel: undefined }]
+      if (path.length === before.length && hasAt(path, 0, before)) return { endpoint, pathModel: undefined }
       continue
     }
     const end = path.length - after.length
-    if (end <= before.length || !startsWith(path, before) || !startsWith(path.slice(end), after)) continue
-    return [{ endpoint, pathModel: path.slice(before.length, end).map(decode).join('/') }]
+    if (end <= before.length || !hasAt(path, 0, before) || !hasAt(path, end, after)) continue
+    return { endpoint, pathModel: path.slice(before.length, end).map(decode).join('/') }
   }
-  return []
+  return undefined
 }
 
 function partsOf(path: string): string[] {
   return path.split('/').filter((part) => part !== '')
 }
 
-function startsWith(path: readonly string[], names: readonly string[]): boolean {
-  return names.every((name, index) => path[index] === name)
+function hasAt(path: readonly string[], start: number, names: readonly string[]): boolean {
+  return names.every((name, index) => path[start + index] === name)
 }
 
 /** A part that cannot be decoded is a name like others. */
