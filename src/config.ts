@@ -42,6 +42,8 @@ export interface Config {
   readonly executionProvider: 'auto' | 'cpu' | 'cuda'
   /** Numbers are GPUs. */
   readonly devices: 'auto' | 'cpu' | readonly number[]
+  /** Of each model; no more than there are cores. */
+  readonly cpuSessions: number
   readonly allowTf32: boolean
   readonly apiKey?: string | undefined
   readonly port?: number | undefined
@@ -117,6 +119,7 @@ function configFrom(env: Texts, given: Texts, mode: Mode, complain: Complain): C
     maxConcurrency,
     maxBatchTokens: setting(SETTINGS.maxBatchTokens),
     ...readDevices(env, complain),
+    cpuSessions: setting(SETTINGS.cpuSessions),
     allowTf32: setting(SETTINGS.allowTf32),
     apiKey: setting(SETTINGS.apiKey),
     port,

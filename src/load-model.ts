@@ -126,13 +126,17 @@ async function loadForTarget(spec: ModelSpec, target: TargetName, placement: Pla
     else failures.push(withDevice(result.reason, devices[index] as Device))
   }
   const [failure] = failures
-  if (failure !== undefined)
-    throw new ServerError(failure.code, failures.map(({ message }) => message).join('\n'), { cause: failure })
+  if (failure !== undefined) throw new ServerError(failure.code, linesOf(failures), { cause: failure })
   if (overflow !== undefined) throw overflow
   for (const [index, runner] of runners.entries())
     reportLoad(runner, describeDevice(devices[index] as Device), placement)
   reportUnkept(spec, target, runners as Runners, placement)
   return runners as Runners
+}
+
+/** Sessions of one CPU fail alike. */
+function linesOf(failures: readonly ServerError[]): string {
+  return [...new Set(failures.map(({ message }) => message))].join('\n')
 }
 
 function loadOn(

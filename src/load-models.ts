@@ -1,4 +1,5 @@
 /** The models of MODEL_NAMES, from their names to their devices. Apart from `start.ts`, so that this begins before the engine is read. */
+import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import type { Log } from './base/log.ts'
 import type { Config } from './config.ts'
@@ -56,7 +57,7 @@ async function load(
     const signal = AbortSignal.any([failing.signal, ...(options.signal ? [options.signal] : [])])
     // A driver that wakes its GPUs takes seconds, in which models can be fetched and read.
     const opening = openModels({ config, log, signal })
-    const devices = await (options.devices ?? chooseDevices(config))
+    const devices = withSessions(await (options.devices ?? chooseDevices(config)), config)
     // Before the first session, which reads it.
     applyOrtEnvironment(devices, config)
     log('info', { event: 'devices_chosen', devices: devices.map(showDevice) })
@@ -106,6 +107,14 @@ async function loadAll(
     throw new ServerError(first.code, failures.map(({ message }) => message).join('\n'), { cause: first })
   }
   return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+}
+
+/** A CPU, as often as models have sessions on it. */
+function withSessions(devices: Devices, { cpuSessions }: Config): Devices {
+  const [first] = devices
+  if (first.kind !== 'cpu') return devices
+  const others = Math.min(cpuSessions, availableParallelism()) - 1
+  return [first, ...Array<Device>(others).fill(first)]
 }
 
 function showDevice(device: Device): string {

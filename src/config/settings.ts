@@ -171,6 +171,13 @@ export const SETTINGS = {
       'auto, cpu, or which GPUs by number, separated by ; or , and counted as CUDA shows them; auto is all',
     read: orWords(['auto', 'cpu'], readGpuNumbers),
   }),
+  cpuSessions: setting({
+    names: ['CPU_SESSIONS'],
+    fallback: 1,
+    meaning:
+      'sessions of each model on a CPU, which share its cores and each hold the weights: several do more work in all, and a single text takes longer',
+    read: wholeNumber(1, 256),
+  }),
   allowTf32: setting({
     names: ['ALLOW_TF32'],
     fallback: false,

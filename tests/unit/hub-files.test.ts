@@ -19,6 +19,7 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
   BACKEND: 'all its values mean the same',
   EXECUTION_PROVIDER: 'auto takes the GPU that the endpoint is given, and ends the start where it cannot',
   DEVICES: 'auto takes all GPUs that the endpoint is given',
+  CPU_SESSIONS: 'the endpoint is given a GPU',
   API_KEY: 'the platform checks the keys of a queue endpoint',
   PORT: 'a queue worker is not reached over HTTP',
   PORT_HEALTH: 'a queue worker is not reached over HTTP',

@@ -1,4 +1,5 @@
 /** A start on GPUs that are not there: their threads are scripted, all else is real. */
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
@@ -146,6 +147,44 @@ test('between batches the cores are kept warm for one model, and free where ther
   }
   expect(spins).toEqual([[true], [false, false]])
 })
+
+describe('CPU_SESSIONS', () => {
+  const cores = availableParallelism()
+
+  test.each([
+    ['1', 1],
+    ['2', Math.min(2, cores)],
+    ['256', cores],
+  ])('%s loads a model as often, at most once a core, and shares the cores out', async (text, count) => {
+    const { running, named } = start([CPU], { CPU_SESSIONS: text })
+    await loadsUnderWay(count)
+    expect(loads.map(({ options: { device, threadCount } }) => [device, threadCount])).toEqual(
+      Array.from({ length: count }, () => [CPU, Math.floor(cores / count)]),
+    )
+    for (const { finish } of loads) finish()
+    const { engine } = await running
+    expect(named('devices_chosen')).toMatchObject([{ devices: Array(count).fill('cpu') }])
+    expect((await engine.embed(EMBED)).dimensions).toBe(3)
+  })
+
+  test('is not for GPUs', async () => {
+    const { running } = start([gpu(0)], { CPU_SESSIONS: '2' })
+    await loadsUnderWay(1)
+    loads[0]?.finish()
+    await running
+    expect(loads).toHaveLength(1)
+  })
+
+  test.runIf(cores > 1)('says once what is wrong with all', async () => {
+    const { running } = start([CPU], { CPU_SESSIONS: '2' })
+    await loadsUnderWay(2)
+    for (const { fail } of loads) fail(new ServerError('load_failed', 'no session'))
+    await expect(running).rejects.toMatchObject({
+      message: expect.stringMatching(/^one \(\S+\): no session$/),
+    })
+  })
+})
+
 const TWO = { MODEL_NAMES: `one=${BUNDLED_MODEL};two=${OTHER_MODEL}` }
 const EMBED = { kind: 'embed', model: undefined, texts: ['hello world'] } as const
 
