@@ -8,7 +8,7 @@ export interface SchemaIssue {
   readonly inclusive?: unknown
   readonly maximum?: unknown
   readonly values?: unknown
-  /** What was measured: of a string its characters. */
+  /** What was measured: of a string its characters, of a list its items. */
   readonly origin?: unknown
   /** Of a union: what each of its forms found wrong. */
   readonly errors?: readonly (readonly SchemaIssue[])[] | undefined
@@ -25,10 +25,13 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   null: 'null',
 }
 
+/** What stands behind a bound. */
+const UNITS: Readonly<Record<string, string>> = { string: ' characters long', array: ' items long' }
+
 /** `it must be …` */
 export function describeIssue(issue: SchemaIssue): string {
   const { code, expected, minimum, maximum, inclusive = true, values, errors, origin } = issue
-  const unit = origin === 'string' ? ' characters long' : ''
+  const unit = UNITS[String(origin)] ?? ''
   if (code === 'invalid_type' && typeof expected === 'string')
     return `it must be ${TYPE_NAMES[expected] ?? expected}`
   if (code === 'too_small')

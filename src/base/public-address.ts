@@ -12,11 +12,24 @@ const NOT_PUBLIC_V6 =
   '::/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 2002::/16 3fff::/20 5f00::/16 ' +
   'fc00::/7 fe80::/9 ff00::/8'
 
-// Where machines of an own network are, and what answers there with the keys of the machine itself.
+// Where machines of an own network are.
 const OWN_V4 = '10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 172.16.0.0/12 192.168.0.0/16'
 const OWN_V6 = '::1/128 fc00::/7'
-const METADATA_V4 = '100.100.100.200/32'
-const METADATA_V6 = 'fd00:ec2::254/128 fd20:ce::254/128'
+
+// What answers with the keys of the machine itself, in ranges that are public or an own network's. The link-local ones, and
+// Oracle's 192.0.0.192, are in neither.
+const METADATA_V4 = [
+  // Alibaba Cloud, Volcengine, UCloud
+  '100.100.100.200/32 100.96.0.96/32 100.80.80.80/32',
+  // Azure's WireServer, whose address is a public one
+  '168.63.129.16/32',
+].join(' ')
+const METADATA_V6 = [
+  // all that AWS has on a machine: metadata, keys of pods, names, time
+  'fd00:ec2::/32',
+  // Google Cloud, Oracle Cloud, Alibaba Cloud, Scaleway, Akamai
+  'fd20:ce::254/128 fd00:c1::a9fe:a9fe/128 fd00:100::100:200/128 fd00:42::42/128 fd00:a9fe:a9fe::1/128',
+].join(' ')
 
 const notPublic = blockList(NOT_PUBLIC_V4, NOT_PUBLIC_V6)
 const ownNetwork = blockList(OWN_V4, OWN_V6)
@@ -33,7 +46,7 @@ export type LookupAll = (
 ) => void
 
 /** Of an address in digits. */
-export const isPublicAddress: IsAllowed = (address) => !isIn(notPublic, address)
+export const isPublicAddress: IsAllowed = (address) => !isIn(notPublic, address) && !isIn(metadata, address)
 
 /** Public, or of a machine in this network; never of a metadata service, nor of what is no machine's own. */
 export const isMachineAddress: IsAllowed = (address) =>

@@ -64,7 +64,8 @@ export class SoundCollector {
   }
 
   #tooLong(length: string): ServerError {
-    return invalidSound(`has ${length} the ${this.#limits.maxSeconds} seconds that are allowed`)
+    const { maxSeconds } = this.#limits
+    return invalidSound(`has ${length} the ${maxSeconds} seconds that are allowed (MEDIA_MAX_SECONDS)`)
   }
 }
 
@@ -88,5 +89,7 @@ function refuseUnreadable(mono: Float32Array, channels: readonly Float32Array[],
   const index = mono.findIndex((value) => !(Math.abs(value) <= MAX_SAMPLE))
   if (index < 0) return
   const value = channels.map((channel) => channel[index] ?? 0).find((one) => !(Math.abs(one) <= MAX_SAMPLE))
-  throw invalidSound(`has ${value} as sample ${before + index}; samples are finite numbers, full scale is 1`)
+  throw invalidSound(
+    `has ${value} as sample ${before + index}; samples are finite numbers from -${MAX_SAMPLE} to ${MAX_SAMPLE}, full scale is 1`,
+  )
 }

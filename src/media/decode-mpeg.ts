@@ -2,20 +2,22 @@ import type { MPEGDecodedAudio } from 'mpg123-decoder'
 import { MPEGDecoder } from 'mpg123-decoder'
 import type { SoundCollector } from './collect-sound.ts'
 import { invalidSound } from './collect-sound.ts'
-import { readMpegHeader } from './mpeg-header.ts'
+import { readFrameCount, readMpegHeader } from './mpeg-header.ts'
 
 /** Bytes of whole frames that are decoded at once: a few seconds of sound. */
 const RUN_BYTES = 16_384
 
 /**
  * MPEG audio, layers I to III. The decoder sees whole frames only: what lies between them, as titles and pictures do, is
- * left out, and so is a frame that the end of the file cuts. Throws `invalid_request` where there is no frame, or a damaged one.
+ * left out, and so is a frame that the end of the file cuts. Throws `invalid_request` where there is no frame or a damaged one,
+ * and where the first tells of more than there are.
  */
 export async function decodeMpeg(bytes: Uint8Array, sound: SoundCollector): Promise<void> {
+  const runs = wholeFrames(bytes)
   const decoder = new MPEGDecoder()
   await decoder.ready
   try {
-    for (const run of frameRuns(bytes)) {
+    for (const run of runs) {
       const { channelData, samplesDecoded, sampleRate, errors } = decodeQuietly(decoder, run)
       const [error] = errors
       if (error !== undefined) throw invalidSound(`is damaged MPEG audio: ${error.message}`)
@@ -39,10 +41,28 @@ function decodeQuietly(decoder: MPEGDecoder, run: Uint8Array): MPEGDecodedAudio 
   }
 }
 
-/** Pieces of whole frames, one after the other. */
-function* frameRuns(bytes: Uint8Array): Generator<Uint8Array> {
-  let start = 0
-  let end = 0
+/** In pieces that are decoded at once. Throws where there is no frame, or fewer than the first one says. */
+function wholeFrames(bytes: Uint8Array): readonly Uint8Array[] {
+  const { runs, count, isCut } = findFrames(bytes)
+  const [first] = runs
+  if (first === undefined) throw invalidSound('is damaged MPEG audio: there is no whole frame in it')
+  const said = readFrameCount(first)
+  // Some encoders count the frame that says it as one of them: as many as it says are all, unless a cut one follows.
+  if (said === undefined || count > said || (count === said && !isCut)) return runs
+  throw invalidSound(`is MPEG audio that ends after ${count - 1} of ${said} frames, or is damaged there`)
+}
+
+interface Frames {
+  /** Whole ones, one after the other. */
+  readonly runs: readonly Uint8Array[]
+  readonly count: number
+  /** Whether the end of the file cuts one behind them. */
+  readonly isCut: boolean
+}
+
+function findFrames(bytes: Uint8Array): Frames {
+  const runs: Uint8Array[] = []
+  let [start, end, count] = [0, 0, 0]
   let kind: number | undefined
   for (let at = 0; at + 4 <= bytes.length;) {
     const header = readMpegHeader(bytes, at)
@@ -53,12 +73,14 @@ function* frameRuns(bytes: Uint8Array): Generator<Uint8Array> {
     }
     kind ??= header.kind
     if (at !== end || end - start >= RUN_BYTES) {
-      if (end > start) yield bytes.subarray(start, end)
+      if (end > start) runs.push(bytes.subarray(start, end))
       start = at
     }
     at = end = next
+    count += 1
   }
-  if (end > start) yield bytes.subarray(start, end)
+  if (end > start) runs.push(bytes.subarray(start, end))
+  return { runs, count, isCut: readMpegHeader(bytes, end)?.kind === kind }
 }
 
 /** Two bytes that look like a header are common: another one must follow, of the same kind, or nothing. */

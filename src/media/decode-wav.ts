@@ -4,6 +4,11 @@ import { invalidSound } from './collect-sound.ts'
 /** Samples of a channel that are read at a time. */
 const BLOCK_LENGTH = 16_384
 
+/** Sizes of a writer into a pipe, which could not go back: the greatest number, or one near that of the signed (SoX, arecord). */
+const LEAST_UNKNOWN_SIZE = 0x7f_ff_f0_00
+
+const GREATEST = 0xff_ff_ff_ff
+
 const EXTENSIBLE = 0xff_fe
 const INTEGER = 1
 const FLOAT = 3
@@ -28,9 +33,9 @@ interface WavFormat {
 }
 
 /**
- * RIFF, RF64 and BW64 files of integers of 1 to 4 bytes and floats of 4 and 8. The sizes in a header are believed as far as
- * the file goes: a writer that could not go back left 0 or the greatest number in them, and then the data reach to the end.
- * Throws `invalid_request` where the file is no such thing.
+ * RIFF, RF64 and BW64 files of integers of 1 to 4 bytes and floats of 4 and 8. A writer that could not go back left 0 or a
+ * great number as the size of its data, which then reach to the end. Throws `invalid_request` where the file is no such thing,
+ * or has fewer bytes of data than it says.
  */
 export function decodeWav(bytes: Uint8Array, sound: SoundCollector): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -52,21 +57,30 @@ interface WavData {
 
 function findData(view: DataView): WavData {
   let format: WavFormat | undefined
+  let longSize = 0
   for (let at = 12; at + 8 <= view.byteLength;) {
     const id = textAt(view, at)
     const size = view.getUint32(at + 4, true)
     const start = at + 8
     const left = view.byteLength - start
+    // Of RF64 and BW64: sizes of 64 bits, that of the data behind that of the file.
+    if (id === 'ds64' && Math.min(size, left) >= 16) longSize = Number(view.getBigUint64(start + 8, true))
     if (id === 'fmt ') format = readFormat(view, start, Math.min(size, left))
     if (id === 'data') {
       if (format === undefined)
         throw invalidSound('is a WAV file whose format does not stand before its data')
-      return { format, start, size: size === 0 ? left : Math.min(size, left) }
+      return { format, start, size: sizeOfData(size === GREATEST ? longSize || size : size, left) }
     }
     // A chunk of an odd size has a byte behind it that its size does not count.
     at = start + size + (size % 2)
   }
   throw invalidSound(`is a WAV file without ${format === undefined ? 'a format' : 'data'}`)
+}
+
+function sizeOfData(said: number, left: number): number {
+  if (said === 0 || (said > left && said >= LEAST_UNKNOWN_SIZE)) return left
+  if (said <= left) return said
+  throw invalidSound(`is a damaged WAV file: its header says ${said} bytes of data, and there are ${left}`)
 }
 
 function readFormat(view: DataView, start: number, size: number): WavFormat {
@@ -85,7 +99,7 @@ function readFormat(view: DataView, start: number, size: number): WavFormat {
   if (!widths.includes(width) || (isFloat && bits % 32 !== 0)) throw unreadable(encoding, bits)
   if (frameBytes !== channels * width)
     throw invalidSound(
-      `is a WAV file of ${frameBytes} bytes for each ${channels} samples of ${bits} bits; those are ${channels * width}`,
+      `is a WAV file whose header contradicts itself: its block align is ${frameBytes} bytes, and must be ${channels * width} with channels ${channels} and bits ${bits}`,
     )
   return { channels, rate, width, isFloat }
 }

@@ -1,5 +1,5 @@
 /** Files at addresses that clients name: what is fetched, and from whom, is bounded at every step. */
-import { Agent, request } from 'undici'
+import { Agent, errors, request } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { IsAllowed, LookupAll } from '../base/public-address.ts'
 import {
@@ -45,14 +45,11 @@ export async function fetchMedia(url: string, options: FetchMediaOptions): Promi
   if (signal?.aborted === true) throw cancelled()
   const ending = new AbortController()
   const onAbort = () => ending.abort(cancelled())
-  const onTimeout = () =>
-    ending.abort(invalid(`its address did not answer in full within ${timeoutMs / 1000} s`))
-  const timer = setTimeout(onTimeout, timeoutMs)
+  // who was too slow, only the fetch itself knows
+  const timer = setTimeout(() => ending.abort(), timeoutMs)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     return await fetchAlong(parseUrl(url), options, ending.signal)
-  } catch (error) {
-    throw ending.signal.aborted ? ending.signal.reason : error
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
@@ -95,6 +92,7 @@ async function fetchOnce(
     response.body.on('error', () => {})
     return redirectOf(response, url) ?? (await readAnswer(response, url, options.maxBytes))
   } catch (error) {
+    if (signal.aborted) throw signal.reason instanceof ServerError ? signal.reason : tooSlow(url, options)
     throw error instanceof ServerError ? error : unreachable(url, error)
   } finally {
     void agent.destroy()
@@ -110,28 +108,27 @@ function parseUrl(text: string, base?: URL): URL {
   if (url.username !== '' || url.password !== '') {
     throw invalid(`its address at ${url.host} holds a user or a password; it must be without`)
   }
+  // a root's dot says nothing that a list, a lookup or a certificate would know
+  url.hostname = url.hostname.replace(/\.$/, '')
   return url
 }
 
 /** Which addresses the host may have. Throws where it is not fetched from at all. */
-function ruleFor({ hostname, port, protocol }: URL, policy: MediaPolicy): IsAllowed {
+function ruleFor({ host, hostname, port, protocol }: URL, policy: MediaPolicy): IsAllowed {
   if (policy === 'public') return isPublicAddress
   if (policy === 'off') {
     throw invalid(
       'it is an address, and this server fetches none (MEDIA_URLS=off); send the file itself, in base64',
     )
   }
-  const host = hostname.replace(/\.$/, '')
   const defaultPort = protocol === 'https:' ? '443' : '80'
   const isListed = (name: string) =>
     (port === '' && policy.includes(name)) || policy.includes(`${name}:${port || defaultPort}`)
-  if (isListed(host)) return isMachineAddress
-  const parents = host.split('.').map((_, index, parts) => `*.${parts.slice(index + 1).join('.')}`)
+  if (isListed(hostname)) return isMachineAddress
+  const parents = hostname.split('.').map((_, index, parts) => `*.${parts.slice(index + 1).join('.')}`)
   // whoever runs a part of a domain must not be able to point it into this network
   if (parents.some(isListed)) return isPublicAddress
-  throw invalid(
-    `its address is at ${host}${port && `:${port}`}; this server fetches only from the hosts in MEDIA_URLS`,
-  )
+  throw invalid(`its address is at ${host}; this server fetches only from the hosts in MEDIA_URLS`)
 }
 
 function redirectOf({ statusCode, headers }: Dispatcher.ResponseData, url: URL): URL | undefined {
@@ -148,8 +145,11 @@ async function readAnswer(
   const coding = textOf(headers['content-encoding']) ?? 'identity'
   if (coding !== 'identity') throw invalid(`${host} sent it compressed, which was not asked for`)
   const announced = Number(textOf(headers['content-length']))
-  if (announced > maxBytes) throw tooLarge(`${announced} bytes`, maxBytes)
+  const tooLarge = (size: string) =>
+    invalid(`the file at ${host} has ${size} bytes; at most ${maxBytes} are taken (MEDIA_MAX_MB)`)
+  if (announced > maxBytes) throw tooLarge(String(announced))
   const bytes = await readBytes(body, maxBytes)
+  if (bytes === undefined) throw tooLarge('more')
   if (bytes.length === 0) throw invalid(`${host} answered its address with an empty file`)
   if (isWebPage(textOf(headers['content-type']), bytes)) {
     throw invalid(
@@ -159,15 +159,16 @@ async function readAnswer(
   return bytes
 }
 
+/** Undefined where there are more. */
 async function readBytes(
   body: Dispatcher.ResponseData['body'],
   maxBytes: number,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const chunks: Buffer[] = []
   let count = 0
   for await (const chunk of body as AsyncIterable<Buffer>) {
     count += chunk.byteLength
-    if (count > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`, maxBytes)
+    if (count > maxBytes) return undefined
     chunks.push(chunk)
   }
   // not `Buffer.concat`, whose bytes may lie in a pool with others: these are handed to a thread
@@ -189,17 +190,47 @@ function isWebPage(contentType: string | undefined, bytes: Uint8Array): boolean 
     .startsWith('<')
 }
 
-function tooLarge(size: string, maxBytes: number): ServerError {
-  return invalid(`it has ${size}; at most ${maxBytes} are taken (MEDIA_MAX_MB)`)
+function tooSlow({ host }: URL, { timeoutMs }: FetchMediaOptions): ServerError {
+  return invalid(
+    `its address at ${host} did not answer in full within ${timeoutMs / 1000} s (MEDIA_TIMEOUT_SECONDS)`,
+  )
 }
 
-/** Codes only: messages hold addresses of this network. */
+/** What the codes of failed connections mean. */
+const CODES: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'its name was not found',
+  EAI_AGAIN: 'its name could not be looked up, for now',
+  ECONNREFUSED: 'it refused the connection',
+  ECONNRESET: 'the connection was closed before the answer was complete',
+  EPIPE: 'the connection was closed before the answer was complete',
+  UND_ERR_SOCKET: 'the connection was closed before the answer was complete',
+  ETIMEDOUT: 'it did not take the connection in time',
+  EHOSTUNREACH: 'no network leads there from here',
+  ENETUNREACH: 'no network leads there from here',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS there, which https needs',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS there, which https needs',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not signed by an authority that is known here',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not signed by an authority that is known here',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is not signed by an authority that is known here',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not signed by an authority that is known here',
+  UND_ERR_HEADERS_OVERFLOW: 'the headers of its answer are too long',
+}
+
+/** From codes only: messages hold addresses of this network. A code that is not known stays as it is. */
 function unreachable({ host }: URL, error: unknown): ServerError {
   if (error instanceof NotPublicHost) return invalid(error.message)
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'the connection broke off'
-  return new ServerError('invalid_request', `its address at ${host} cannot be fetched: ${code}`, {
+  return new ServerError('invalid_request', `its address at ${host} cannot be fetched: ${wordsOf(error)}`, {
     cause: error,
   })
+}
+
+function wordsOf(error: unknown): string {
+  if (error instanceof errors.HTTPParserError) return 'its answer is not HTTP'
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (typeof code !== 'string') return 'the connection broke off'
+  return Object.entries(CODES).find(([known]) => known === code)?.[1] ?? `the connection failed (${code})`
 }
 
 function invalid(problem: string): ServerError {

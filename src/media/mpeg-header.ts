@@ -42,6 +42,33 @@ export function readMpegHeader(bytes: Uint8Array, at: number): MpegHeader | unde
   }
 }
 
+/**
+ * How many frames a file has, where its first one says it: that of an encoder that wrote a table for players in front
+ * (`Xing`, `Info`, or `VBRI`). Whether that frame counts as one of them, encoders are not agreed.
+ */
+export function readFrameCount(frame: Uint8Array): number | undefined {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+  const found = TABLES.find(({ at, name }) => at + 18 <= frame.length && textAt(frame, at) === name)
+  if (found === undefined) return undefined
+  const { at, name } = found
+  if (name === 'VBRI') return view.getUint32(at + 14)
+  const hasCount = (view.getUint32(at + 4) & 1) === 1
+  return hasCount ? view.getUint32(at + 8) : undefined
+}
+
+/** Behind the header and what tells of its layer III, which is 9, 17 or 32 bytes long, and two of a checksum where there is one. */
+const TABLES = [
+  { at: 36, name: 'VBRI' },
+  ...[13, 15, 21, 23, 36, 38].flatMap((at) => [
+    { at, name: 'Xing' },
+    { at, name: 'Info' },
+  ]),
+]
+
+function textAt(bytes: Uint8Array, at: number): string {
+  return String.fromCharCode(...bytes.subarray(at, at + 4))
+}
+
 interface FrameSize {
   readonly layer: number
   readonly version: number

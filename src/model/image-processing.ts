@@ -10,6 +10,8 @@ interface Tower {
   readonly model: string
   readonly layout: ImageLayout
   readonly imageSize: number
+  /** Where that stands: what errors say behind it. */
+  readonly imageSizeFrom: string
   readonly patchSize: number
   readonly leadingTokens: number
   /** Of a side of the grid that patches of any ratio are laid over. */
@@ -123,11 +125,11 @@ function channels(value: number | number[] | null | undefined): Channels | undef
 
 /** Of pictures that the tower has places for, or makes them for. */
 function expectFit({ resize, crop }: ImageProcessing, tower: Tower, where: string): void {
-  const { layout, imageSize, patchSize } = tower
+  const { layout, imageSize, imageSizeFrom, patchSize } = tower
   const made = crop ?? (resize?.kind === 'exact' ? resize : undefined)
   const needs =
     layout.sizes === 'one'
-      ? `the tower reads ${imageSize} × ${imageSize} (image_size in config.json)`
+      ? `the tower reads ${imageSize} × ${imageSize} (${imageSizeFrom})`
       : 'the tower reads pictures of one size'
   if (made === undefined) {
     throw new ServerError(

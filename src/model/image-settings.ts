@@ -16,9 +16,11 @@ const SizeObject = z.looseObject({
   height: Side.nullish(),
   width: Side.nullish(),
 })
-const Size = z.union([Side, z.array(Side).length(2), SizeObject])
-const Mean = z.union([z.number(), z.array(z.number()).length(3)])
-const Deviation = z.union([z.number().positive(), z.array(z.number().positive()).length(3)])
+const Size = z.union([Side, listOf(2, Side, 'a list of height and width'), SizeObject])
+const PER_CHANNEL = 'a list of three, one for each channel'
+const Mean = z.union([z.number(), listOf(3, z.number(), PER_CHANNEL)])
+const Positive = z.number().positive()
+const Deviation = z.union([Positive, listOf(3, Positive, PER_CHANNEL)])
 
 const ImageSettings = z.looseObject({
   image_processor_type: z.string().nullish(),
@@ -37,6 +39,11 @@ const ImageSettings = z.looseObject({
   patch_size: Side.nullish(),
   max_num_patches: z.int().positive().max(MOST_PATCHES).nullish(),
 })
+
+/** Of so many: what zod says of a list that is too short does not say that it means places. */
+function listOf<S extends z.ZodType>(length: number, of: S, form: string) {
+  return z.array(of).refine((list) => list.length === length, { error: `it must be a number, or ${form}` })
+}
 
 export type ImageSettings = z.infer<typeof ImageSettings>
 

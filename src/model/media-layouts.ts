@@ -9,6 +9,8 @@ export interface ProjectionLayout {
   readonly hasBias: boolean
   /** `named`: what `projection_hidden_act` of the side's settings says. */
   readonly activation: Activation | 'named'
+  /** What says its length: config.json as a whole, or the settings of the side. */
+  readonly length: 'projection_dim' | 'projection_size' | 'unsaid'
   /** Of a side that is saved alone: a folder with none of these tensors is one without projection. */
   readonly isOptional?: true
 }
@@ -52,13 +54,13 @@ const LAST: PoolingStep = { kind: 'pooling', modes: ['lasttoken'], includePrompt
 const MEAN: PoolingStep = { kind: 'pooling', modes: ['mean'], includePrompt: true }
 const FIRST: PoolingStep = { kind: 'pooling', modes: ['cls'], includePrompt: true }
 
-type ProjectionForm = Partial<Pick<ProjectionLayout, 'hasBias' | 'activation'>>
+type ProjectionForm = Partial<Pick<ProjectionLayout, 'hasBias' | 'activation' | 'length'>>
 
 function projection(
   tensor: string,
-  { hasBias = false, activation = 'identity' }: ProjectionForm = {},
+  { hasBias = false, activation = 'identity', length = 'projection_dim' }: ProjectionForm = {},
 ): ProjectionLayout {
-  return { kind: 'projection', tensor, hasBias, activation }
+  return { kind: 'projection', tensor, hasBias, activation, length }
 }
 
 /** As a part of a whole model. */
@@ -98,7 +100,7 @@ const SIGLIP_TEXT: TextLayout = {
   maxPositions: 64,
   vocabularySize: 32_000,
   fill: { token: '</s>', side: 'right' },
-  steps: [LAST, projection('text_model.head', { hasBias: true })],
+  steps: [LAST, projection('text_model.head', { hasBias: true, length: 'projection_size' })],
 }
 
 const SIGLIP_IMAGE: ImageLayout = {
@@ -131,7 +133,7 @@ const CLAP_TEXT: TextLayout = {
   vocabularySize: 50_265,
   steps: [
     FIRST,
-    projection('text_model.pooler.dense', { hasBias: true, activation: 'tanh' }),
+    projection('text_model.pooler.dense', { hasBias: true, activation: 'tanh', length: 'unsaid' }),
     optional('text_projection.linear1', { hasBias: true, activation: 'named' }),
     optional('text_projection.linear2', { hasBias: true }),
   ],

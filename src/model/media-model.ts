@@ -146,7 +146,7 @@ async function readImage(
   const { model, pipeline } = facts
   const settings = settingsOf(facts, layout)
   const where = placeOf(facts, layout)
-  const { image_size: imageSize = 224, ...own } = expectForm(settings, ImageConfig, where)
+  const { image_size: imageSize, ...own } = expectForm(settings, ImageConfig, where)
   const { patch_size: patchSize = layout.patchSize, num_channels: channels, num_register_tokens } = own
   if ((channels ?? 3) !== 3)
     throw new ServerError('model_unsupported', `${where} has num_channels ${channels}; supported is 3`)
@@ -164,14 +164,15 @@ async function readImage(
       leadingTokens,
       places,
       ...sizes,
+      imageSizeFrom: originOf(facts, layout, 'image_size'),
     }),
   }
 }
 
 const Side = z.int().positive().max(4096)
 const Sides = z
-  .union([Side, z.array(Side).length(2)])
-  .refine((side) => typeof side === 'number' || side[0] === side[1], {
+  .union([Side, z.array(Side)])
+  .refine((side) => typeof side === 'number' || (side.length === 2 && side[0] === side[1]), {
     error: 'it must be one number, or two that are equal',
   })
 
@@ -219,4 +220,14 @@ function settingsOf({ config, model }: MediaModelFacts, { section, modelType }: 
 /** What errors call the settings of a side. */
 function placeOf({ model }: MediaModelFacts, { section }: SideLayout): string {
   return section === undefined ? `${model}: config.json` : `${model}: ${section} in config.json`
+}
+
+/** Where a setting of a side stands, or why a default is in its place. */
+function originOf(facts: MediaModelFacts, layout: SideLayout, key: string): string {
+  const { section } = layout
+  if ((settingsOf(facts, layout)[key] ?? undefined) !== undefined) return `${key} in config.json`
+  const isMissing = section !== undefined && !facts.config[section] && !facts.config[`${section}_dict`]
+  if (isMissing) return `${key} by default, as config.json has no ${section}`
+  const place = section === undefined ? 'config.json' : `${section} in config.json`
+  return `${key} by default, as ${place} does not say it`
 }

@@ -17,15 +17,16 @@ const PROJECTION_ACTIVATIONS: Readonly<Record<string, Activation>> = {
 
 interface Facts {
   readonly model: string
+  readonly config: ConfigJson
   readonly tensors: Readonly<Record<string, TensorRef>>
 }
 
 /**
- * What a side does with its pooled vector. Throws `model_invalid` for tensors that are missing or do not fit, `model_unsupported`
- * for an activation that we lack.
+ * What a side does with its pooled vector. Throws `model_invalid` for tensors that are missing, do not fit, or have another length
+ * than config.json says, `model_unsupported` for an activation that we lack.
  */
 export function readSteps(
-  { tensors, model }: Facts,
+  { tensors, model, config }: Facts,
   { steps }: SideLayout,
   settings: ConfigJson,
 ): EmbeddingStep[] {
@@ -38,8 +39,12 @@ export function readSteps(
   return steps.flatMap((step): readonly EmbeddingStep[] => {
     if (step.kind === 'pooling') return [step]
     if (step.isOptional && !isProjected) return []
-    const name = nameOf(step)
-    const { weight, bias } = readLinear(tensors, { ...step, tensor: name ?? step.tensor }, model)
+    const tensor = nameOf(step) ?? step.tensor
+    const { weight, bias } = readLinear(tensors, { ...step, tensor }, model)
+    if (step.length !== 'unsaid') {
+      const said = (step.length === 'projection_dim' ? config : settings)[step.length] ?? undefined
+      expectLength(weight, { said: [step.length, said], tensor, model })
+    }
     return [{ kind: 'dense', weight, bias, activation: activationOf(step, settings, model) }]
   })
 }
@@ -54,9 +59,20 @@ function readLinear(
   const isMatrix = weight?.shape.length === 2 && !isCode(weight.dtype)
   const fits = !hasBias || (bias?.shape.join() === String(weight?.shape[0]) && !isCode(bias.dtype))
   if (weight !== undefined && isMatrix && fits) return { weight, bias }
-  const wanted = `a matrix ${tensor}.weight${hasBias ? ` with ${tensor}.bias` : ''} of F32, F16 or BF16`
+  const wanted = `matrix ${tensor}.weight${hasBias ? ` with ${tensor}.bias` : ''} of F32, F16 or BF16`
   const found = weight === undefined ? '' : `; the weight is [${weight.shape.join(', ')}] ${weight.dtype}`
   throw new ServerError('model_invalid', `${model}: there is no ${wanted}${found}`)
+}
+
+function expectLength(
+  { shape: [rows] }: TensorRef,
+  { said: [key, value], tensor, model }: { said: [string, unknown]; tensor: string; model: string },
+): void {
+  if (value === undefined || value === rows) return
+  throw new ServerError(
+    'model_invalid',
+    `${model}: config.json has ${key} ${showValue(value)}, and ${tensor}.weight has ${rows} rows; they must be the same`,
+  )
 }
 
 function activationOf({ activation }: ProjectionLayout, settings: ConfigJson, model: string): Activation {

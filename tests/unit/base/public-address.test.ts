@@ -1,6 +1,11 @@
 import type { LookupAddress } from 'node:dns'
 import { describe, expect, test } from 'vitest'
-import { expectPublicHost, isPublicAddress, lookupPublic } from '../../../src/base/public-address.ts'
+import {
+  expectPublicHost,
+  isMachineAddress,
+  isPublicAddress,
+  lookupPublic,
+} from '../../../src/base/public-address.ts'
 
 test.each([
   '0.0.0.0',
@@ -33,6 +38,43 @@ test.each(['1.1.1.1', '172.15.0.1', '172.32.0.1', '192.167.1.1', '2606:4700::111
   '%s is public',
   (address) => {
     expect(isPublicAddress(address)).toBe(true)
+  },
+)
+
+test.each([
+  ['link-local', '169.254.169.254'],
+  ['AWS, keys of tasks', '169.254.170.2'],
+  ['AWS, keys of pods', '169.254.170.23'],
+  ['AWS, time', '169.254.169.123'],
+  ['AWS', 'fd00:ec2::254'],
+  ['AWS, keys of pods', 'fd00:ec2::23'],
+  ['AWS, names', 'fd00:ec2::253'],
+  ['Azure', '168.63.129.16'],
+  ['Azure, mapped', '::ffff:168.63.129.16'],
+  ['Google Cloud', 'fd20:ce::254'],
+  ['Oracle Cloud', '192.0.0.192'],
+  ['Oracle Cloud', 'fd00:c1::a9fe:a9fe'],
+  ['Alibaba Cloud', '100.100.100.200'],
+  ['Alibaba Cloud', 'fd00:100::100:200'],
+  ['Tencent Cloud', '169.254.0.23'],
+  ['Volcengine', '100.96.0.96'],
+  ['UCloud', '100.80.80.80'],
+  ['Scaleway', '169.254.42.42'],
+  ['Scaleway', 'fd00:42::42'],
+  ['Akamai', 'fd00:a9fe:a9fe::1'],
+  ['OpenStack', 'fe80::a9fe:a9fe'],
+])('the metadata of a cloud (%s, %s) are neither public nor of a machine', (_, address) => {
+  expect([isPublicAddress(address), isMachineAddress(address)]).toEqual([false, false])
+})
+
+test.each(['168.63.129.15', '168.63.129.17'])('%s, beside the address of Azure, is public', (address) => {
+  expect([isPublicAddress(address), isMachineAddress(address)]).toEqual([true, true])
+})
+
+test.each(['10.0.0.1', '127.0.0.1', '100.64.0.1', '192.168.1.1', 'fd12:3456::1', '::1'])(
+  '%s is of a machine, though not public',
+  (address) => {
+    expect([isPublicAddress(address), isMachineAddress(address)]).toEqual([false, true])
   },
 )
 

@@ -32,9 +32,13 @@ const bad: readonly (readonly [string, Uint8Array, RegExp])[] = [
   [
     'WAV with other bytes than bits',
     wrapWav(NO_NUMBERS, { frameBytes: 4 }),
-    /of 4 bytes for each 1 samples of 16 bits/,
+    /contradicts itself: its block align is 4 bytes, and must be 2 with channels 1 and bits 16$/,
   ],
-  ['WAV with NaN', wrapFloats([0, NaN]), /has NaN as sample 1; samples are finite numbers/],
+  [
+    'WAV with NaN',
+    wrapFloats([0, NaN]),
+    /has NaN as sample 1; samples are finite numbers from -2147483648 to 2147483648, full scale is 1$/,
+  ],
   ['WAV with an infinite number', wrapFloats([0, 0, -Infinity]), /has -Infinity as sample 2/],
   ['WAV with NaN in one channel', wrapFloats([0, 0, 1, NaN], { channels: 2 }), /has NaN as sample 1;/],
   ['WAV with a great number', wrapFloats([1e20]), /has 100000002004087730000 as sample 0/],
@@ -50,7 +54,16 @@ const bad: readonly (readonly [string, Uint8Array, RegExp])[] = [
     readSoundFile('flac-16-stereo.flac').subarray(0, 86),
     /ends after 0 of 11025 samples/,
   ],
-  ['MP3 without a whole frame', readSoundFile('mp3-stereo.mp3').subarray(0, 40), /has no samples/],
+  [
+    'MP3 without a whole frame',
+    readSoundFile('mp3-stereo.mp3').subarray(0, 40),
+    /is damaged MPEG audio: there is no whole frame in it$/,
+  ],
+  [
+    'MP3 of one header',
+    Uint8Array.of(0xff, 0xfb, 0x90, 0x00, ...NO_NUMBERS),
+    /there is no whole frame in it/,
+  ],
   ['a title with nothing behind it', text('ID3\u0004\0\0\0\0\0\0'), /is of no known format/],
 ]
 
@@ -67,7 +80,7 @@ describe('sound that is longer than is allowed is refused', () => {
   test('before anything of it is decoded, where the file tells', async () => {
     const cut = readSoundFile('flac-silence.flac').subarray(0, 86)
     await expect(decodeAlone(cut, 48_000, 11)).rejects.toThrow(
-      'the sound has 12.0 seconds, more than the 11 seconds that are allowed',
+      'the sound has 12.0 seconds, more than the 11 seconds that are allowed (MEDIA_MAX_SECONDS)',
     )
     const long = wrapFloats(makeNoise(100_000, 1))
     await expect(decodeAlone(long, 48_000, 2)).rejects.toThrow('has 2.1 seconds, more than the 2 seconds')
@@ -76,7 +89,7 @@ describe('sound that is longer than is allowed is refused', () => {
   test('while it is decoded, where the file does not', async () => {
     const silence = readSoundFile('flac-silence.flac')
     silence.fill(0, 22, 26)
-    const message = 'the sound has more than the 11 seconds that are allowed'
+    const message = 'the sound has more than the 11 seconds that are allowed (MEDIA_MAX_SECONDS)'
     await expect(decodeAlone(silence, 48_000, 11)).rejects.toThrow(message)
     const mp3 = readSoundFile('mp3-mono-8000.mp3')
     await expect(decodeAlone(mp3, 8_000, 0.9)).rejects.toThrow('has more than the 0.9 seconds')

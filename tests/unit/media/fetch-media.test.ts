@@ -107,6 +107,7 @@ describe('a public policy', () => {
     ['http://[64:ff9b::a00:1]/a.png', '[64:ff9b::a00:1]'],
     ['http://[2002:7f00:1::]/a.png', '[2002:7f00:1::]'],
     ['http://0.0.0.0/a.png', '0.0.0.0'],
+    ['http://168.63.129.16/machine/?comp=goalstate', '168.63.129.16'],
   ])('does not fetch %s', async (url, host) => {
     expect(await refusal(fetchFrom(url, { policy: 'public' }))).toBe(
       `${host} is not the name of a public host`,
@@ -148,14 +149,14 @@ describe('a list of hosts', () => {
     addresses = {}
     for (const url of ['http://media.test/', 'https://media.test/', 'http://media.test:80/']) {
       expect(await refusal(fetchFrom(url, { policy }))).toBe(
-        'its address at media.test cannot be fetched: ENOTFOUND',
+        'its address at media.test cannot be fetched: its name was not found',
       )
     }
     expect(await refusal(fetchFrom('https://media.test/', { policy: ['media.test:80'] }))).toBe(
       only('media.test'),
     )
     expect(await refusal(fetchFrom('https://media.test/', { policy: ['media.test:443'] }))).toMatch(
-      'ENOTFOUND',
+      'its name was not found',
     )
   })
 
@@ -170,16 +171,22 @@ describe('a list of hosts', () => {
     }
   })
 
+  test('knows a name in capitals, and with the dot of the root, which no lookup or server is told', async () => {
+    expect(Buffer.from(await fetchFrom(at('/a.png', 'MEDIA.test.')))).toEqual(PICTURE)
+    expect(lookedUp).toEqual(['media.test'])
+    expect(asked[0]?.headers['host']).toBe(`media.test:${port}`)
+    answers['/old'] = redirect(at('/a.png', 'media.test.'))
+    expect(Buffer.from(await fetchFrom(at('/old')))).toEqual(PICTURE)
+  })
+
   test('names a machine of this network by its whole name, but never where keys are handed out', async () => {
-    await fetchFrom(at('/a.png', 'MEDIA.test.'), {
-      policy: [`media.test:${port}`],
-      lookup: (_, ...rest) => lookup('media.test', ...rest),
-    })
     for (const address of [
       '169.254.169.254',
       'fe80::1',
       'fd00:ec2::254',
+      'fd00:ec2::23',
       '100.100.100.200',
+      '168.63.129.16',
       '0.0.0.0',
       '::ffff:169.254.169.254',
     ]) {
@@ -215,12 +222,12 @@ describe('an address', () => {
     expect(await refusal(fetchFrom(url))).toBe(message)
   })
 
-  test('of nobody is told by a code, and by no address of this network', async () => {
+  test('of nobody is told to be one, and by no address of this network', async () => {
     server.closeAllConnections()
     server.close()
     await once(server, 'close')
     expect(await refusal(fetchFrom(at('/a.png')))).toBe(
-      `its address at media.test:${port} cannot be fetched: ECONNREFUSED`,
+      `its address at media.test:${port} cannot be fetched: it refused the connection`,
     )
     server.listen(0)
     await once(server, 'listening')
@@ -311,7 +318,7 @@ describe('an answer', () => {
   test('that says it has too many is not read', async () => {
     answers['/x'] = begin({ 'content-length': '1001' }, 'x')
     expect(await refusal(fetchFrom(at('/x')))).toBe(
-      'it has 1001 bytes; at most 1000 are taken (MEDIA_MAX_MB)',
+      `the file at media.test:${port} has 1001 bytes; at most 1000 are taken (MEDIA_MAX_MB)`,
     )
   })
 
@@ -324,7 +331,7 @@ describe('an answer', () => {
       more()
     }
     expect(await refusal(fetchFrom(at('/x')))).toBe(
-      'it has more than 1000 bytes; at most 1000 are taken (MEDIA_MAX_MB)',
+      `the file at media.test:${port} has more bytes; at most 1000 are taken (MEDIA_MAX_MB)`,
     )
   })
 
@@ -333,8 +340,34 @@ describe('an answer', () => {
       response.writeHead(200, { 'content-length': '500' })
       response.write('x'.repeat(100), () => response.destroy())
     }
-    expect(await refusal(fetchFrom(at('/x')))).toMatch(
-      new RegExp(`^its address at media\\.test:${port} cannot be fetched: `),
+    expect(await refusal(fetchFrom(at('/x')))).toBe(
+      `its address at media.test:${port} cannot be fetched: the connection was closed before the answer was complete`,
+    )
+  })
+
+  test.each([
+    ['in no TLS', 'https', '', 'it does not speak TLS there, which https needs'],
+    ['in no HTTP', 'http', 'hello\r\n\r\n', 'its answer is not HTTP'],
+    ['of a header without end', 'http', `HTTP/1.1 200 OK\r\na: ${'x'.repeat(20_000)}\r\n`, 'too long'],
+  ])('%s is told to be so', async (_, protocol, answer, words) => {
+    answers['/x'] = (request) => void request.socket.end(answer)
+    expect(await refusal(fetchFrom(`${protocol}://media.test:${port}/x`))).toMatch(
+      `its address at media.test:${port} cannot be fetched: `,
+    )
+    expect(await refusal(fetchFrom(`${protocol}://media.test:${port}/x`))).toContain(words)
+  })
+
+  test.each([
+    ['EAI_AGAIN', 'its name could not be looked up, for now'],
+    ['ENETUNREACH', 'no network leads there from here'],
+    ['CERT_HAS_EXPIRED', 'its certificate has expired'],
+    ['EODD', 'the connection failed (EODD)'],
+    ['toString', 'the connection failed (toString)'],
+  ])('that fails with %s is told in words, with the code only where there are none', async (code, words) => {
+    const failing: LookupAll = (_, __, callback) =>
+      callback(Object.assign(new Error('at 10.1.2.3'), { code }), [])
+    expect(await refusal(fetchFrom(at('/x'), { lookup: failing }))).toBe(
+      `its address at media.test:${port} cannot be fetched: ${words}`,
     )
   })
 
@@ -360,11 +393,12 @@ test('no connection is left behind, whatever was the answer', async () => {
 })
 
 describe('time', () => {
-  const tooSlow = 'its address did not answer in full within 0.2 s'
+  const tooSlow = (host: string) =>
+    `its address at ${host}:${port} did not answer in full within 0.2 s (MEDIA_TIMEOUT_SECONDS)`
 
   test('is up for a server that says nothing', async () => {
     answers['/x'] = () => {}
-    expect(await refusal(fetchFrom(at('/x'), { timeoutMs: 200 }))).toBe(tooSlow)
+    expect(await refusal(fetchFrom(at('/x'), { timeoutMs: 200 }))).toBe(tooSlow('media.test'))
   })
 
   test('is up for a body that drips, and for redirects without haste', async () => {
@@ -372,15 +406,25 @@ describe('time', () => {
       const timer = setInterval(() => response.write('x'), 20)
       response.on('close', () => clearInterval(timer))
     }
-    expect(await refusal(fetchFrom(at('/x'), { timeoutMs: 200 }))).toBe(tooSlow)
+    expect(await refusal(fetchFrom(at('/x'), { timeoutMs: 200 }))).toBe(tooSlow('media.test'))
     answers['/y'] = (_, response) => {
       setTimeout(() => response.writeHead(302, { location: '/y' }).end(), 80)
     }
-    expect(await refusal(fetchFrom(at('/y'), { timeoutMs: 200 }))).toBe(tooSlow)
+    expect(await refusal(fetchFrom(at('/y'), { timeoutMs: 200 }))).toBe(tooSlow('media.test'))
+  })
+
+  test('is up for the last of those that redirects led to, which is named', async () => {
+    addresses['slow.test'] = ['127.0.0.1']
+    answers['/old'] = redirect(at('/x', 'slow.test'))
+    answers['/x'] = () => {}
+    const policy = [`media.test:${port}`, `slow.test:${port}`]
+    expect(await refusal(fetchFrom(at('/old'), { policy, timeoutMs: 200 }))).toBe(tooSlow('slow.test'))
   })
 
   test('is up for a name that nobody finds', async () => {
-    expect(await refusal(fetchFrom(at('/x'), { timeoutMs: 200, lookup: () => {} }))).toBe(tooSlow)
+    expect(await refusal(fetchFrom(at('/x'), { timeoutMs: 200, lookup: () => {} }))).toBe(
+      tooSlow('media.test'),
+    )
   })
 
   test('is left to nobody who has gone', async () => {

@@ -35,7 +35,7 @@ describe('adapters in the weights', () => {
 
   test.each([
     ['is missing', { lora_adaptations: undefined }, ['lora_adaptations', 'a list']],
-    ['is empty', { lora_adaptations: [] }, ['lora_adaptations', 'at least 1']],
+    ['is empty', { lora_adaptations: [] }, ['lora_adaptations', 'at least 1 items long']],
     ['has a name twice', { lora_adaptations: ['a', 'b', 'a'] }, ['lora_adaptations', '"a" twice']],
     ['names no text', { task_instructions: { separation: 1 } }, ['task_instructions.separation', 'a string']],
   ])('whose list of tasks %s are refused', async (_, config, parts) => {

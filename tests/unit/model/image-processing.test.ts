@@ -8,7 +8,7 @@ import type { ImageProcessing } from '../../../src/model/spec.ts'
 import { makeFolder } from './model-folder.ts'
 
 const FILE = 'preprocessor_config.json'
-const SIZES = { imageSize: 224, patchSize: 32, leadingTokens: 1, places: 16 }
+const SIZES = { imageSize: 224, imageSizeFrom: 'image_size', patchSize: 32, leadingTokens: 1, places: 16 }
 
 async function read(settings: object, modelType = 'clip', sizes = {}, file = FILE): Promise<ImageProcessing> {
   const folder = await makeFolder({ [file]: settings })

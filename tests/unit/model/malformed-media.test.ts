@@ -49,7 +49,12 @@ const PREPARATION: readonly Case[] = [
   ['no pixel', { crop_size: 0 }, 'model_invalid', 'crop_size'],
   ['an absurd size', { size: { shortest_edge: 1e9 } }, 'model_invalid', 'size', 'at most 4096'],
   ['an absurd crop', { crop_size: 5000 }, 'model_invalid', 'crop_size', 'at most 4096'],
-  ['three sides', { crop_size: [32, 32, 3] }, 'model_invalid', 'crop_size'],
+  [
+    'three sides',
+    { crop_size: [32, 32, 3] },
+    'model_invalid',
+    'crop_size: it must be a number, or a list of height and width',
+  ],
   ['a size without sides', { size: { depth: 3 } }, 'model_unsupported', 'depth', 'shortest_edge'],
   ['a longest edge', { size: { longest_edge: 32 } }, 'model_unsupported', 'longest_edge'],
   [
@@ -77,7 +82,18 @@ const PREPARATION: readonly Case[] = [
   ['pictures as they come', { do_center_crop: false, do_resize: false }, 'model_invalid', '32 × 32'],
   ['an unknown filter', { resample: 6 }, 'model_invalid', 'resample', 'at most 5'],
   ['a filter by name', { resample: 'bicubic' }, 'model_invalid', 'resample'],
-  ['a mean of two numbers', { image_mean: [0.5, 0.5] }, 'model_invalid', 'image_mean'],
+  [
+    'a mean of two numbers',
+    { image_mean: [0.5, 0.5] },
+    'model_invalid',
+    'image_mean: it must be a number, or a list of three, one for each channel',
+  ],
+  [
+    'a deviation of four numbers',
+    { image_std: [0.5, 0.5, 0.5, 0.5] },
+    'model_invalid',
+    'image_std: it must be a number, or a list of three, one for each channel',
+  ],
   ['a mean in words', { image_mean: 'half' }, 'model_invalid', 'image_mean'],
   ['a deviation of 0', { image_std: [0.5, 0, 0.5] }, 'model_invalid', 'image_std', 'above 0'],
   ['a deviation of 0 for all', { image_std: 0 }, 'model_invalid', 'image_std', 'above 0'],
@@ -148,6 +164,73 @@ const SETTINGS: readonly (readonly [
     '0 patches of 64',
   ],
   ['another patch than the weights', CLIP, 'vision_config', { patch_size: 16 }, 'model_invalid', 'patch'],
+  [
+    'a picture of one side',
+    CLIP,
+    'vision_config',
+    { image_size: [32] },
+    'model_invalid',
+    'two that are equal',
+  ],
+  [
+    'a picture of three sides',
+    CLIP,
+    'vision_config',
+    { image_size: [32, 32, 32] },
+    'model_invalid',
+    'two that are equal',
+  ],
+  [
+    'no section of pictures',
+    CLIP,
+    '',
+    { vision_config: undefined },
+    'model_invalid',
+    '32 × 32',
+    '224 × 224 (image_size by default, as config.json has no vision_config)',
+  ],
+  [
+    'null as its section of pictures',
+    CLIP,
+    '',
+    { vision_config: null },
+    'model_invalid',
+    '224 × 224 (image_size by default, as config.json has no vision_config)',
+  ],
+  [
+    'no size of pictures',
+    CLIP,
+    'vision_config',
+    { image_size: null },
+    'model_invalid',
+    '224 × 224 (image_size by default, as vision_config in config.json does not say it)',
+  ],
+  [
+    'no size of pictures',
+    VIT,
+    '',
+    { image_size: undefined },
+    'model_invalid',
+    '(image_size by default, as config.json does not say it)',
+  ],
+  [
+    'another length of vectors than the weights',
+    CLIP,
+    '',
+    { projection_dim: 5 },
+    'model_invalid',
+    'config.json has projection_dim 5, and text_projection.weight has 24 rows; they must be the same',
+  ],
+  ['a length of vectors in words', CLIP, '', { projection_dim: '24' }, 'model_invalid', 'projection_dim'],
+  [
+    'another length of vectors than the weights',
+    SIGLIP,
+    'text_config',
+    { projection_size: 5 },
+    'model_invalid',
+    'projection_size 5',
+    'text_model.head.weight',
+  ],
   ['patches that are not square', CLIP, 'vision_config', { patch_size: [8, 4] }, 'model_invalid', 'equal'],
   [
     'an absurd picture',
@@ -290,7 +373,11 @@ test('sides are missed by the names of their tensors', async () => {
   const folder = await copyFixture('_vision/clip', {
     'config.json': await patched(SIGLIP, 'config.json', {}),
   })
-  await expectRefusal(() => load(folder), 'model_invalid', 'text_model.head.weight with text_model.head.bias')
+  await expectRefusal(
+    () => load(folder),
+    'model_invalid',
+    'there is no matrix text_model.head.weight with text_model.head.bias',
+  )
   const texts = await copyFixture(CLIP, { 'tokenizer.json': undefined, 'tokenizer_config.json': {} })
   await expectRefusal(() => load(texts), 'model_invalid', 'tokenizer.json is missing')
   const weights = await copyFixture(CLIP, { 'model.safetensors': undefined })

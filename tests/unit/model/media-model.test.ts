@@ -124,11 +124,15 @@ test('register tokens stand before the patches, beside the class token', async (
 
 test('one side of a pair that is saved alone has its projection where its weights have one', async () => {
   const whole = await readObject(join(fixturePath(CLIP), 'config.json'))
-  const pictures = { ...Object(whole['vision_config']), model_type: 'clip_vision_model' }
+  const pictures = {
+    ...Object(whole['vision_config']),
+    model_type: 'clip_vision_model',
+    projection_dim: 24,
+  }
   const seeing = await open(CLIP, { 'config.json': pictures, 'tokenizer.json': undefined })
   expect(seeing).toMatchObject({ tokenizer: undefined, modelType: 'clip_vision_model' })
   expect(kinds(seeing.image?.steps)).toEqual(['dense', 'normalize'])
-  const texts = { ...Object(whole['text_config']), model_type: 'clip_text_model' }
+  const texts = { ...Object(whole['text_config']), model_type: 'clip_text_model', projection_dim: 24 }
   const reading = await open(CLIP, { 'config.json': texts, 'preprocessor_config.json': undefined })
   expect(reading.image).toBeUndefined()
   expect(reading.head).toMatchObject({ steps: [{}, { weight: { shape: [24, 32] } }, { kind: 'normalize' }] })
