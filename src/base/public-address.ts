@@ -4,12 +4,13 @@ import type { LookupAddress, LookupAllOptions } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { BlockList, isIP } from 'node:net'
 
-// IANA's special-purpose registries; IPv4 rules hold for IPv4-mapped IPv6 addresses too.
+// IANA's special-purpose registries, and the IPv4-translated addresses of RFC 2765, which hold any IPv4 address. IPv4 rules
+// hold for IPv4-mapped IPv6 addresses too.
 const NOT_PUBLIC_V4 =
   '0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 ' +
   '192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4'
 const NOT_PUBLIC_V6 =
-  '::/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 2002::/16 3fff::/20 5f00::/16 ' +
+  '::/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 2002::/16 3fff::/20 5f00::/16 ' +
   'fc00::/7 fe80::/9 ff00::/8'
 
 // Where machines of an own network are.
