@@ -4,6 +4,7 @@ import type { MediaReader, PreparedMedia } from '../media/media.ts'
 import type { CallOptions, MediaItem } from '../task.ts'
 import type { Prompt, TokenizedRows } from '../tokenize/tokenizer.ts'
 import type { FedRows, RowMedia } from './feed-rows.ts'
+import type { MediaSlots } from './media-slots.ts'
 import type { ServedModel } from './served-model.ts'
 import type { RowTask } from './task-rows.ts'
 import { rowOptions } from './task-rows.ts'
@@ -32,6 +33,7 @@ export class MediaRows {
   readonly #asked: MixedItems
   readonly #ending = new AbortController()
   readonly #signal: AbortSignal
+  readonly #slots: MediaSlots
   /** Slots that are taken and not yet given back. */
   #taken = 0
 
@@ -40,6 +42,7 @@ export class MediaRows {
     this.#asked = asked
     const { signal } = asked.options
     this.#signal = signal === undefined ? this.#ending.signal : AbortSignal.any([signal, this.#ending.signal])
+    this.#slots = asked.items.some(isFetched) ? served.fetchSlots : served.mediaSlots
   }
 
   /** Of the items `from` to `to`. Throws what is wrong with the first that cannot be read, which it names. */
@@ -70,10 +73,9 @@ export class MediaRows {
 
   async #take(count: number): Promise<void> {
     if (count === 0) return
-    const { mediaSlots } = this.#served
-    await mediaSlots.take(count, this.#asked.options.priority ?? 'normal', this.#signal)
+    await this.#slots.take(count, this.#asked.options.priority ?? 'normal', this.#signal)
     if (this.#ending.signal.aborted) {
-      mediaSlots.give(count)
+      this.#slots.give(count)
       throw cancelled()
     }
     this.#taken += count
@@ -81,7 +83,7 @@ export class MediaRows {
 
   #give(count: number): void {
     this.#taken -= count
-    this.#served.mediaSlots.give(count)
+    this.#slots.give(count)
   }
 
   async #tokenize(texts: readonly string[], firstIndex: number): Promise<Part> {
@@ -113,6 +115,10 @@ const NO_PROMPT: Prompt = { text: '', pooled: true }
 
 export function isMedia(item: Item): item is MediaItem {
   return typeof item !== 'string'
+}
+
+function isFetched(item: Item): boolean {
+  return isMedia(item) && 'url' in item.source
 }
 
 export function isText(item: Item): item is string {

@@ -13,7 +13,8 @@ const TURN = 4
 
 /**
  * How many pictures and sounds of a model may be on their way from their source to the device: read, each takes megabytes, and the
- * queue takes thousands of items. The most urgent come first, but nobody waits for ever.
+ * queue takes thousands of items. The most urgent come first, of them who needs fewest, but nobody waits for
+ * ever.
  */
 export class MediaSlots {
   /** In the order they came. */
@@ -53,7 +54,7 @@ export class MediaSlots {
     this.#grant()
   }
 
-  /** Nobody passes who is next, however few it needs: else who needs many could wait for ever. */
+  /** Nobody passes who is next, however few it needs: the turn of who waits longest would not come. */
   #grant(): void {
     for (let next = this.#next(); next !== undefined && next.count <= this.#free; next = this.#next()) {
       this.#waiting.splice(this.#waiting.indexOf(next), 1)
@@ -66,8 +67,9 @@ export class MediaSlots {
   #next(): Waiting | undefined {
     if (this.#grants % TURN === TURN - 1) return this.#waiting[0]
     for (const priority of PRIORITIES) {
-      const first = this.#waiting.find((waiting) => waiting.priority === priority)
-      if (first !== undefined) return first
+      const [first, ...others] = this.#waiting.filter((waiting) => waiting.priority === priority)
+      if (first !== undefined)
+        return others.reduce((one, other) => (other.count < one.count ? other : one), first)
     }
     return undefined
   }

@@ -47,6 +47,8 @@ export interface ServedModel {
   readonly scoreTurns: Turns
   /** Of pictures and sounds between their source and the device. */
   readonly mediaSlots: MediaSlots
+  /** The same of requests that have some fetched: however slow their hosts are, others do not wait for them. */
+  readonly fetchSlots: MediaSlots
   /** As it was when it was ready; `describe` has its state of now. */
   readonly info: ModelInfo
 }
@@ -80,7 +82,8 @@ export function serveModel(model: LoadedModel, options: ServedModelOptions): Ser
     onBudget: (maxTokens) => onBudget?.(name, maxTokens),
   })
   const info = infoOf(model, { lane, queueSize, maxBatchTokens })
-  return { model, lane, scoreTurns: new Turns(), mediaSlots: new MediaSlots(MEDIA_SLOTS), info }
+  const [mediaSlots, fetchSlots] = [new MediaSlots(MEDIA_SLOTS), new MediaSlots(MEDIA_SLOTS)]
+  return { model, lane, scoreTurns: new Turns(), mediaSlots, fetchSlots, info }
 }
 
 /** What is said of a model, as it is now. */

@@ -228,21 +228,33 @@ describe('pictures', () => {
     await Promise.all([first, ...others])
   })
 
+  test('that came with their request wait for no hosts of others', async () => {
+    const { embed, reader, engine } = open({}, { isHeld: true })
+    const others = Array.from({ length: 60 }, () => outcome(embed(pictures(1))))
+    await settle()
+    expect(reader.waiting).toBe(48)
+    const own = outcome(embed([{ ...mediaItem(1, 0), source: { bytes: Uint8Array.of(1) } }]))
+    await settle()
+    expect(reader.waiting).toBe(49)
+    await engine.close()
+    await Promise.all([...others, own])
+  })
+
   test('of a request that ends in the moment in which there is room for them leave it to others', async () => {
     const model = fakeModel({ towers: TOWERS, spec: { image: IMAGE } })
     const served = serveModel(model, { queueSize: 10 })
-    const { mediaSlots } = served
+    const { fetchSlots } = served
     const signal = new AbortController().signal
-    await mediaSlots.take(48, 'normal', signal)
+    await fetchSlots.take(48, 'normal', signal)
     const reader = new FakeReader()
     const asked = { task: {}, items: pictures(2), prompt: undefined, noun: 'input', reader, options: {} }
     const rows = new MediaRows(served, asked)
     const making = outcome(rows.make(0, 2))
-    mediaSlots.give(2)
+    fetchSlots.give(2)
     rows.close()
     expect(await making).toMatchObject({ code: 'cancelled' })
     expect(reader.reads).toEqual([])
-    await mediaSlots.take(2, 'normal', signal)
+    await fetchSlots.take(2, 'normal', signal)
   })
 
   test('that look alike are computed once, and are not mistaken for sounds or texts', async () => {

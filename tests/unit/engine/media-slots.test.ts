@@ -30,18 +30,28 @@ test('as many are let in as there are slots, and the others as slots are given b
   expect(order).toEqual(['a', 'b', 'c'])
 })
 
-test('nobody passes one that needs more than is free', async () => {
+test('who needs fewer passes who needs more than is free, but not for ever', async () => {
   const slots = new MediaSlots(4)
   const order: string[] = []
   const take = takerOf(slots, order)
-  await take('a', 3)
+  await take('a', 2)
   void take('many', 4)
   void take('few', 1)
   await settle()
-  expect(order).toEqual(['a'])
+  expect(order).toEqual(['a', 'few'])
+  void take('other', 1)
+  void take('late', 1)
+  await settle()
+  expect(order).toEqual(['a', 'few', 'other'])
   slots.give(3)
   await settle()
-  expect(order).toEqual(['a', 'many'])
+  expect(order).toEqual(['a', 'few', 'other'])
+  slots.give(1)
+  await settle()
+  expect(order).toEqual(['a', 'few', 'other', 'many'])
+  slots.give(4)
+  await settle()
+  expect(order).toEqual(['a', 'few', 'other', 'many', 'late'])
 })
 
 test('the most urgent come first, but every fourth time who waits longest does', async () => {
@@ -64,7 +74,7 @@ test('whoever gives up waits no more, takes nothing, and lets in who waits behin
   const take = takerOf(slots, order)
   await take('a', 1)
   const ending = new AbortController()
-  const given = take('gone', 2, 'normal', ending.signal)
+  const given = take('gone', 2, 'high', ending.signal)
   void take('b', 1)
   await settle()
   expect(order).toEqual(['a'])

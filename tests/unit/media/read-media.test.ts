@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { PreparedMedia } from '../../../src/media/media.ts'
 import type { ReadMediaOptions } from '../../../src/media/read-media.ts'
@@ -75,6 +76,36 @@ test('nothing is prepared for a request that was given up', async () => {
   const reading = reader.read(itemOf({ bytes: Uint8Array.of(1) }), PROCESSING, signal)
   await expect(reading).rejects.toMatchObject({ code: 'cancelled' })
   expect(asked).toEqual([])
+})
+
+test('of a request that ends only what a thread has already is prepared, and others come between', async () => {
+  const ends: (() => void)[] = []
+  const given: number[] = []
+  const prepareImage = (bytes: Uint8Array): Promise<PreparedMedia> => {
+    given.push(bytes[0] as number)
+    return new Promise((resolve) => ends.push(() => resolve(PREPARED)))
+  }
+  const { reader } = open({ thread: { prepareImage, prepareAudio: prepareImage } })
+  const ending = new AbortController()
+  const read = (value: number, signal?: AbortSignal) =>
+    reader.read(itemOf({ bytes: Uint8Array.of(value) }), PROCESSING, signal).then(
+      () => 'read',
+      ({ code }: { code: string }) => code,
+    )
+  const all = [1, 2, 3, 4, 5, 6, 7].map((value) => read(value, ending.signal))
+  const other = read(8)
+  await setImmediate()
+  expect(given).toEqual([1, 2, 3, 4])
+  ends[0]?.()
+  await setImmediate()
+  ends[1]?.()
+  await setImmediate()
+  expect(given).toEqual([1, 2, 3, 4, 8, 5])
+  ending.abort()
+  for (const end of ends) end()
+  expect(await other).toBe('read')
+  expect(await Promise.all(all)).toEqual([...Array<string>(5).fill('read'), 'cancelled', 'cancelled'])
+  expect(given).toHaveLength(6)
 })
 
 test('a modality that the model has no tower for is our own mistake', async () => {
