@@ -7,7 +7,7 @@ const COLUMNS = 100
 export function helpText(): string {
   const flags: readonly Flag<unknown>[] = Object.values(FLAGS)
   return [
-    'runpod-worker-embeddings embeds and reranks text.',
+    'runpod-worker-embeddings embeds and reranks text, and embeds images and audio.',
     '',
     'Usage: node handler.ts [flags]',
     '',

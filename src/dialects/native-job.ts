@@ -1,7 +1,7 @@
 /** A job without `openai_route`, as the Python worker takes it: its keys decide what it wants. */
 import { z } from 'zod'
 import { shortenFloat32 } from '../base/float-text.ts'
-import { isGiven } from '../base/json-value.ts'
+import { isGiven, isRecord } from '../base/json-value.ts'
 import { ServerError } from '../errors.ts'
 import { rerankAnswer } from './answers/rerank-answer.ts'
 import { DOCUMENT_FIELDS } from './cohere.ts'
@@ -11,6 +11,7 @@ import { multiVector } from './jina.ts'
 import { embeddings } from './openai.ts'
 import { TEXT_FIELDS } from './openai.ts'
 import { readBody } from './requests/read-body.ts'
+import type { MediaModality } from './requests/read-media.ts'
 import { readRerankRequest } from './requests/rerank-request.ts'
 
 const NativeBody = z.looseObject({ task: z.string().max(256).nullish() })
@@ -44,8 +45,16 @@ const rerank: Endpoint['answer'] = async ({ body }, service, options) => {
   }
 }
 
+/** As the capabilities of a model are called: what strings are, as `modality` says it. */
+function ofModality(modality: MediaModality): Endpoint['answer'] {
+  return ({ body, ...asked }, service, options) =>
+    embeddings.answer({ ...asked, body: isRecord(body) ? { ...body, modality } : body }, service, options)
+}
+
 const ANSWERS = {
   embed: embeddings.answer,
+  image_embed: ofModality('image'),
+  audio_embed: ofModality('audio'),
   rerank,
   classify: classify.answer,
   multi_vector: multiVector.answer,

@@ -59,11 +59,19 @@ export function readMediaObject(
   if (words !== undefined) throw notOne(name, `"${words}" and "${key}"`)
   const value = item[key]
   const source = isRecord(value) ? (value['url'] ?? value['data'] ?? value['bytes']) : value
-  if (typeof source !== 'string') {
-    const allowed = `a string, or an object with a "url" that is one`
-    throw new ServerError('invalid_request', `${name}.${key} is ${show(value)}; it must be ${allowed}`)
-  }
+  if (typeof source !== 'string') throw wrongValue(name, key, value)
   return readMedia(source, name, { ...reading, modality: kind === 'either' ? reading.modality : kind })
+}
+
+/** Of an object without a text and with no media that could be read; undefined: it has no key for them either. */
+export function wrongMedia(item: Readonly<Record<string, unknown>>, name: string): ServerError | undefined {
+  const key = Object.keys(KINDS).find((key) => Object.hasOwn(item, key))
+  return key === undefined ? undefined : wrongValue(name, key, item[key])
+}
+
+function wrongValue(name: string, key: string, value: unknown): ServerError {
+  const allowed = `a string, or an object with a "url" that is one`
+  return new ServerError('invalid_request', `${name}.${key} is ${show(value)}; it must be ${allowed}`)
 }
 
 /** Of what a model makes no vector: more than one thing in one item. */

@@ -4,7 +4,7 @@ import { ServerError } from '../../errors.ts'
 import type { CallOptions, DecodeTask, MediaItem, Service } from '../../task.ts'
 import { notA } from './read-body.ts'
 import type { MediaReading } from './read-media.ts'
-import { findMediaKey, notOne, readMedia, readMediaObject } from './read-media.ts'
+import { findMediaKey, notOne, readMedia, readMediaObject, wrongMedia } from './read-media.ts'
 
 /** The string of a required field, or of its `text`. Throws `invalid_request`. */
 export function readText(value: unknown, field: string): string {
@@ -85,17 +85,17 @@ async function decode(lists: readonly NamedIds[], asked: TextsOptions): Promise<
   return (await service.decode(task, options)).texts
 }
 
-/** A list of strings, or one string. Throws `invalid_request`. */
+/** A list of strings, or one string. Throws `invalid_request`, and `wrong_task` for media. */
 export function readStrings(value: unknown, field: string): readonly string[] {
   if (typeof value === 'string') return [value]
   if (!Array.isArray(value)) throw notA('a list of strings', value, field)
   expectItems(value, field)
   const wrong = value.findIndex((item) => typeof item !== 'string')
   if (wrong < 0) return value as string[]
-  throw new ServerError(
-    'invalid_request',
-    `${field}[${wrong}] is ${show(value[wrong])}; every item must be a string`,
-  )
+  const item: unknown = value[wrong]
+  const name = `${field}[${wrong}]`
+  if (isRecord(item)) expectText(item, name)
+  throw new ServerError('invalid_request', `${name} is ${show(item)}; every item must be a string`)
 }
 
 /** One or several lists of token ids. Throws `invalid_request`. */
@@ -148,10 +148,13 @@ function textOf(item: Readonly<Record<string, unknown>>, field: string): string 
   return Array.isArray(content) ? readParts(content, `${field}.content`) : undefined
 }
 
-function notAnItem(item: unknown, field: string): ServerError {
+/** Of an object, where pictures and sounds are taken too. */
+const ITEM_KEYS = 'a "text", an "image" or an "audio"'
+
+function notAnItem(item: unknown, field: string, keys = 'a "text"'): ServerError {
   return new ServerError(
     'invalid_request',
-    `${field} is ${show(item)}; every item must be a string, an object with a "text", or a list of token ids`,
+    `${field} is ${show(item)}; every item must be a string, an object with ${keys}, or a list of token ids`,
   )
 }
 
@@ -195,7 +198,7 @@ export async function readItems(
 }
 
 function readAnyItem(item: unknown, name: string, media: MediaReading): string | MediaItem {
-  if (!isRecord(item)) throw notAnItem(item, name)
+  if (!isRecord(item)) throw notAnItem(item, name, ITEM_KEYS)
   const found = readMediaObject(item, name, media)
   if (found !== undefined) return found
   const { text, content } = item
@@ -206,7 +209,7 @@ function readAnyItem(item: unknown, name: string, media: MediaReading): string |
   const [place, another] = places
   if (place === undefined) {
     const said = textOf(item, name)
-    if (said === undefined) throw notAnItem(item, name)
+    if (said === undefined) throw wrongMedia(item, name) ?? notAnItem(item, name, ITEM_KEYS)
     return said
   }
   if (another !== undefined) throw notOne(name, 'several images or sounds in its content')

@@ -43,6 +43,24 @@ describe('the keys decide', () => {
     expect(service.tasks).toMatchObject([kind === 'rerank' ? { kind, documents: texts } : { kind, texts }])
   })
 
+  test.each([
+    ['image_embed', 'image'],
+    ['audio_embed', 'audio'],
+  ])('%s is what its strings are', async (task, modality) => {
+    const service = new FakeService()
+    await bodyOf(ask({ task, input: ['https://a.example/b', 'AAAA'] }, service))
+    expect(service.tasks).toMatchObject([
+      {
+        kind: 'embed_media',
+        prompt: undefined,
+        items: [
+          { modality, source: { url: 'https://a.example/b' } },
+          { modality, source: { bytes: Uint8Array.of(0, 0, 0) } },
+        ],
+      },
+    ])
+  })
+
   test('a task that says what to do is no prompt', async () => {
     const service = new FakeService()
     await ask({ task: 'embed', input: 'a' }, service)

@@ -131,15 +131,24 @@ describe('an object', () => {
       { image: { url: 5 } },
       'input[0].image is an object; it must be a string, or an object with a "url" that is one',
     ],
+    [{ image: 5 }, 'input[0].image is 5; it must be a string, or an object with a "url" that is one'],
+    [{ audio: null }, 'input[0].audio is null; it must be a string, or an object with a "url" that is one'],
     [
-      { image: 5 },
-      'input[0] is an object; every item must be a string, an object with a "text", or a list of token ids',
+      { image: ['a'] },
+      'input[0].image is a list of 1; it must be a string, or an object with a "url" that is one',
+    ],
+    [
+      { picture: 'a' },
+      'input[0] is an object; every item must be a string, an object with a "text", an "image" or an "audio", or a list of token ids',
     ],
     [
       {},
-      'input[0] is an object; every item must be a string, an object with a "text", or a list of token ids',
+      'input[0] is an object; every item must be a string, an object with a "text", an "image" or an "audio", or a list of token ids',
     ],
-    [true, 'input[0] is true; every item must be a string, an object with a "text", or a list of token ids'],
+    [
+      true,
+      'input[0] is true; every item must be a string, an object with a "text", an "image" or an "audio", or a list of token ids',
+    ],
     [{ content: [] }, 'input[0].content is an empty list; at least one item is needed'],
     [{ content: [5] }, 'input[0].content[0] is 5; it must be a string'],
   ])('%j is no item', async (value, message) => {
@@ -192,7 +201,7 @@ describe('a string, where the request says what strings are,', () => {
     [[], 'input is an empty list; at least one item is needed'],
     [
       [[1]],
-      'input[0] is a list of 1; every item must be a string, an object with a "text", or a list of token ids',
+      'input[0] is a list of 1; every item must be a string, an object with a "text", an "image" or an "audio", or a list of token ids',
     ],
   ])('%j is none', async (value, message) => {
     const service = new FakeService()

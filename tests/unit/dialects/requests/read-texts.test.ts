@@ -174,6 +174,12 @@ describe('strings', () => {
   ])('%j are none', (value, message) => {
     expect(() => readStrings(value, 'texts')).toThrow(refused(message))
   })
+
+  test('a picture among them is what the task is not for', () => {
+    expect(() => readStrings(['a', { image: 'AAAA' }], 'texts')).toThrow(
+      refused('texts[1] has "image"; text only is taken here', 'wrong_task'),
+    )
+  })
 })
 
 describe('lists of ids', () => {
