@@ -45,7 +45,7 @@ const rerank: Endpoint['answer'] = async ({ body }, service, options) => {
   }
 }
 
-/** As the capabilities of a model are called: what strings are, as `modality` says it. */
+/** As the capabilities of a model are called, or the other way round: what strings are, as `modality` says it. */
 function ofModality(modality: MediaModality): Endpoint['answer'] {
   return ({ body, ...asked }, service, options) =>
     embeddings.answer({ ...asked, body: isRecord(body) ? { ...body, modality } : body }, service, options)
@@ -54,7 +54,9 @@ function ofModality(modality: MediaModality): Endpoint['answer'] {
 const ANSWERS = {
   embed: embeddings.answer,
   image_embed: ofModality('image'),
+  embed_image: ofModality('image'),
   audio_embed: ofModality('audio'),
+  embed_audio: ofModality('audio'),
   rerank,
   classify: classify.answer,
   multi_vector: multiVector.answer,

@@ -85,7 +85,8 @@ export function notOne(name: string, has: string): ServerError {
 const ALLOWED = 'an http or https address, a data URI, or base64'
 
 /** Throws `invalid_request` naming the item. Where nothing says what it is, it is a picture. */
-export function readMedia(text: string, name: string, { modality, maxBytes }: MediaReading): MediaItem {
+export function readMedia(given: string, name: string, { modality, maxBytes }: MediaReading): MediaItem {
+  const text = /^\s/.test(given) ? given.trimStart() : given
   if (/^https?:/i.test(text)) return { modality: modality ?? 'image', name, source: { url: text } }
   if (/^data:/i.test(text)) {
     const { type, bytes } = readDataUri(text, name, maxBytes)

@@ -88,6 +88,7 @@ async function decode(lists: readonly NamedIds[], asked: TextsOptions): Promise<
 /** A list of strings, or one string. Throws `invalid_request`, and `wrong_task` for media. */
 export function readStrings(value: unknown, field: string): readonly string[] {
   if (typeof value === 'string') return [value]
+  if (isRecord(value)) expectText(value, field)
   if (!Array.isArray(value)) throw notA('a list of strings', value, field)
   expectItems(value, field)
   const wrong = value.findIndex((item) => typeof item !== 'string')

@@ -45,7 +45,9 @@ describe('the keys decide', () => {
 
   test.each([
     ['image_embed', 'image'],
+    ['embed_image', 'image'],
     ['audio_embed', 'audio'],
+    ['embed_audio', 'audio'],
   ])('%s is what its strings are', async (task, modality) => {
     const service = new FakeService()
     await bodyOf(ask({ task, input: ['https://a.example/b', 'AAAA'] }, service))

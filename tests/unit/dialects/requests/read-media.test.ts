@@ -167,6 +167,7 @@ describe('a string, where the request says what strings are,', () => {
     ['data:image/svg+xml,<é>', { bytes: Uint8Array.of(0x3c, 0xc3, 0xa9, 0x3e) }],
     ['data:image/png;base64,%2B//%2B', FILE],
     ['data:image/png;base64,-__-', FILE],
+    ['\n  data:image/png;base64,-__-', FILE],
     ['+//+', FILE],
     ['+/\r\n/+', FILE],
     ['-__-', FILE],

@@ -179,6 +179,9 @@ describe('strings', () => {
     expect(() => readStrings(['a', { image: 'AAAA' }], 'texts')).toThrow(
       refused('texts[1] has "image"; text only is taken here', 'wrong_task'),
     )
+    expect(() => readStrings({ audio: 'AAAA' }, 'texts')).toThrow(
+      refused('texts has "audio"; text only is taken here', 'wrong_task'),
+    )
   })
 })
 
