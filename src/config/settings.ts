@@ -175,7 +175,7 @@ export const SETTINGS = {
     names: ['CPU_SESSIONS'],
     fallback: 1,
     meaning:
-      'sessions of each model on a CPU, which share its cores and each hold the weights: several do more work in all, and a single text takes longer',
+      'sessions of each model on a CPU, which share its cores and each hold the weights: several may do more work in all, and a single text takes longer',
     read: wholeNumber(1, 256),
   }),
   allowTf32: setting({

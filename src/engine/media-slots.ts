@@ -13,8 +13,7 @@ const TURN = 4
 
 /**
  * How many pictures and sounds of a model may be on their way from their source to the device: read, each takes megabytes, and the
- * queue takes thousands of items. The most urgent come first, of them who needs fewest, but nobody waits for
- * ever.
+ * queue takes thousands of items. The most urgent come first, of them who needs the fewest, but nobody waits for ever.
  */
 export class MediaSlots {
   /** In the order they came. */

@@ -47,7 +47,7 @@ export interface ServedModel {
   readonly scoreTurns: Turns
   /** Of pictures and sounds between their source and the device. */
   readonly mediaSlots: MediaSlots
-  /** The same of requests that have some fetched: however slow their hosts are, others do not wait for them. */
+  /** The same of requests that have some fetched: those that bring theirs do not wait for hosts, however slow. */
   readonly fetchSlots: MediaSlots
   /** As it was when it was ready; `describe` has its state of now. */
   readonly info: ModelInfo
